@@ -1,0 +1,104 @@
+package v1beta1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// BGPAdvertisement makes the addresses of pools reachable through routers:
+// nodes announce routes to them over BGP.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="IPAddressPools",type=string,JSONPath=`.spec.ipAddressPools`
+// +kubebuilder:printcolumn:name="IPAddressPool Selectors",type=string,JSONPath=`.spec.ipAddressPoolSelectors`
+// +kubebuilder:printcolumn:name="Peers",type=string,JSONPath=`.spec.peers`
+// +kubebuilder:printcolumn:name="Node Selectors",type=string,JSONPath=`.spec.nodeSelectors`,priority=10
+type BGPAdvertisement struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	Spec BGPAdvertisementSpec `json:"spec,omitempty"`
+	// +optional
+	Status BGPAdvertisementStatus `json:"status,omitempty"`
+}
+
+// BGPAdvertisementSpec says which routes are announced, from which nodes, to
+// which peers, and with which attributes. An empty spec is: every address as
+// its own route, from all, to all.
+type BGPAdvertisementSpec struct {
+	// AggregationLength is the prefix length to which an IPv4 address is cut
+	// before it is announced, 1 to 32. Not set: 32, the address itself.
+	//
+	// +optional
+	// +kubebuilder:default=32
+	// +kubebuilder:validation:Minimum=1
+	AggregationLength *int32 `json:"aggregationLength,omitempty"`
+
+	// AggregationLengthV6 is the prefix length to which an IPv6 address is cut
+	// before it is announced, 0 to 128. Not set: 128, the address itself.
+	//
+	// +optional
+	// +kubebuilder:default=128
+	AggregationLengthV6 *int32 `json:"aggregationLengthV6,omitempty"`
+
+	// LocalPref is the LOCAL_PREF attribute (RFC 4271, section 5.1.5) shown to
+	// peers of the same autonomous system. 0, the default, leaves the choice to
+	// the product, which sends 100.
+	//
+	// +optional
+	// +kubebuilder:validation:Format=int64
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=4294967295
+	LocalPref uint32 `json:"localPref,omitempty"`
+
+	// Communities are put on the routes: aliases of a Community object, standard
+	// communities "64496:100" (RFC 1997) and large communities
+	// "large:64496:1:2" (RFC 8092).
+	//
+	// +optional
+	Communities []string `json:"communities,omitempty"`
+
+	// IPAddressPools are names of the pools to announce, together with those of
+	// ipAddressPoolSelectors. Both empty: every pool. A name that no pool has
+	// is ignored.
+	//
+	// +optional
+	IPAddressPools []string `json:"ipAddressPools,omitempty"`
+
+	// IPAddressPoolSelectors choose the pools to announce by their labels: those
+	// that match any of them.
+	//
+	// +optional
+	IPAddressPoolSelectors []metav1.LabelSelector `json:"ipAddressPoolSelectors,omitempty"`
+
+	// NodeSelectors choose the nodes that announce: those that match any of
+	// them. Empty: every node.
+	//
+	// +optional
+	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
+
+	// Peers are names of the BGPPeers to announce to. Empty: every peer.
+	//
+	// +optional
+	Peers []string `json:"peers,omitempty"`
+
+	// ServiceSelectors choose the Services to announce by their labels: those
+	// that match any of them. Empty: every Service. Only with the default
+	// aggregation lengths, since an aggregate covers other Services too.
+	//
+	// +optional
+	ServiceSelectors []metav1.LabelSelector `json:"serviceSelectors,omitempty"`
+}
+
+// BGPAdvertisementStatus is empty: what became of an advertisement stands in
+// ServiceBGPStatus and ConfigurationState.
+type BGPAdvertisementStatus struct{}
+
+// BGPAdvertisementList is a list of BGPAdvertisement.
+//
+// +kubebuilder:object:root=true
+type BGPAdvertisementList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []BGPAdvertisement `json:"items"`
+}

@@ -1,0 +1,198 @@
+package v1beta2
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// BGPPeer is a router to which nodes open a BGP session.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:storageversion
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.peerAddress`
+// +kubebuilder:printcolumn:name="ASN",type=string,JSONPath=`.spec.peerASN`
+// +kubebuilder:printcolumn:name="BFD Profile",type=string,JSONPath=`.spec.bfdProfile`
+// +kubebuilder:printcolumn:name="Multi Hops",type=string,JSONPath=`.spec.ebgpMultiHop`
+type BGPPeer struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	Spec BGPPeerSpec `json:"spec,omitempty"`
+	// +optional
+	Status BGPPeerStatus `json:"status,omitempty"`
+}
+
+// BGPPeerSpec is one side of a BGP session: how to reach the peer and what to
+// expect of it.
+type BGPPeerSpec struct {
+	// MyASN is the autonomous system of this side. Zero is refused (RFC 7607).
+	//
+	// +kubebuilder:validation:Format=int64
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=4294967295
+	MyASN uint32 `json:"myASN"`
+
+	// PeerASN is the autonomous system expected of the peer's OPEN. Exactly one
+	// of peerASN and dynamicASN is set.
+	//
+	// +optional
+	// +kubebuilder:validation:Format=int64
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=4294967295
+	PeerASN uint32 `json:"peerASN,omitempty"`
+
+	// LocalASN is shown to this peer instead of myASN, which then appears
+	// nowhere in the AS path. Not set: myASN is shown.
+	//
+	// +optional
+	// +kubebuilder:validation:Format=int64
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=4294967295
+	LocalASN uint32 `json:"localASN,omitempty"`
+
+	// DynamicASN accepts the autonomous system from the peer's OPEN: "internal"
+	// wants it equal to myASN, "external" different from it.
+	//
+	// +optional
+	DynamicASN DynamicASN `json:"dynamicASN,omitempty"`
+
+	// PeerAddress is the IPv4 or IPv6 literal to connect to; no name, no zone.
+	// Exactly one of peerAddress and interface is set.
+	//
+	// +optional
+	PeerAddress string `json:"peerAddress,omitempty"`
+
+	// Interface is the link on which to peer without configured addresses
+	// (RFC 5549), by IPv6 link-local address.
+	//
+	// +optional
+	Interface string `json:"interface,omitempty"`
+
+	// SourceAddress is the local IPv4 or IPv6 literal of the TCP session. Not
+	// set: the kernel chooses.
+	//
+	// +optional
+	SourceAddress string `json:"sourceAddress,omitempty"`
+
+	// PeerPort is the TCP port of the peer, 1 to 16384. Not set: 179.
+	//
+	// +optional
+	// +kubebuilder:default=179
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16384
+	PeerPort uint16 `json:"peerPort,omitempty"`
+
+	// HoldTime is the silence after which the session is given up, in whole
+	// seconds (fractions are cut): 0, which turns it off, or 3 s and more
+	// (RFC 4271, section 4.2). Not set: three times keepaliveTime, or 90 s.
+	//
+	// +optional
+	HoldTime *metav1.Duration `json:"holdTime,omitempty"`
+
+	// KeepaliveTime is the time between KEEPALIVE messages, at most holdTime.
+	// Not set: a third of holdTime.
+	//
+	// +optional
+	KeepaliveTime *metav1.Duration `json:"keepaliveTime,omitempty"`
+
+	// ConnectTime is the wait between two attempts to connect, a whole number of
+	// seconds from 1 to 65535.
+	//
+	// +optional
+	ConnectTime *metav1.Duration `json:"connectTime,omitempty"`
+
+	// RouterID is the BGP identifier of this side, written as an IPv4 literal.
+	// Not set: one is chosen per node.
+	//
+	// +optional
+	RouterID string `json:"routerID,omitempty"`
+
+	// NodeSelectors choose the nodes that open this session: those that match
+	// any of them. Empty: every node.
+	//
+	// +optional
+	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
+
+	// Password is the key of the TCP MD5 signature (RFC 2385), readable by
+	// everyone who can read this object. passwordSecret is safer; at most one of
+	// the two is set.
+	//
+	// +optional
+	Password string `json:"password,omitempty"`
+
+	// PasswordSecret names a Secret of type kubernetes.io/basic-auth in the
+	// namespace of this object, whose key "password" is the TCP MD5 key. Its
+	// own namespace member is accepted and ignored. An empty name is no Secret.
+	//
+	// +optional
+	PasswordSecret *corev1.SecretReference `json:"passwordSecret,omitempty"`
+
+	// BFDProfile names the BFDProfile of the BFD session that watches the peer.
+	// Not set: no BFD.
+	//
+	// +optional
+	BFDProfile string `json:"bfdProfile,omitempty"`
+
+	// EnableGracefulRestart keeps the routes in the peer while the speaker
+	// restarts (RFC 4724). It cannot be changed once set: delete the object and
+	// create it again.
+	//
+	// +optional
+	EnableGracefulRestart bool `json:"enableGracefulRestart,omitempty"`
+
+	// EBGPMultiHop lets the peer of another autonomous system be more than one
+	// hop away. Refused when peerASN equals myASN.
+	//
+	// +optional
+	EBGPMultiHop bool `json:"ebgpMultiHop,omitempty"`
+
+	// VRFName is the Linux VRF, already present on the node, in which to peer.
+	//
+	// +optional
+	VRFName string `json:"vrf,omitempty"`
+
+	// DisableMP has no effect.
+	//
+	// Deprecated: each session carries its own address family unless
+	// dualStackAddressFamily says otherwise.
+	//
+	// +optional
+	// +kubebuilder:default=false
+	DisableMP bool `json:"disableMP,omitempty"`
+
+	// DualStackAddressFamily carries IPv4 and IPv6 routes over this one session
+	// (RFC 4760). False: only routes of the family of the session.
+	//
+	// +optional
+	// +kubebuilder:default=false
+	DualStackAddressFamily bool `json:"dualStackAddressFamily,omitempty"`
+}
+
+// DynamicASN says which autonomous systems a peer may show.
+//
+// +kubebuilder:validation:Enum=internal;external
+type DynamicASN string
+
+// The values of DynamicASN.
+const (
+	// DynamicASNInternal wants the peer in the autonomous system of this side.
+	DynamicASNInternal DynamicASN = "internal"
+	// DynamicASNExternal wants the peer in any other autonomous system.
+	DynamicASNExternal DynamicASN = "external"
+)
+
+// BGPPeerStatus is empty: what became of a peer stands in ServiceBGPStatus and
+// ConfigurationState.
+type BGPPeerStatus struct{}
+
+// BGPPeerList is a list of BGPPeer.
+//
+// +kubebuilder:object:root=true
+type BGPPeerList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []BGPPeer `json:"items"`
+}
