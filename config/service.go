@@ -1,0 +1,231 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// The annotations of a Service, without prefix. MetalLB's old prefix is read
+// as well as the new one; only the new one is written.
+const (
+	annotationPool      = "address-pool"
+	annotationAddresses = "loadBalancerIPs"
+	annotationSharing   = "allow-shared-ip"
+
+	annotationPrefix           = "metallb.io/"
+	annotationPrefixDeprecated = "metallb.universe.tf/"
+
+	// AnnotationAllocatedFrom names the pool a Service's addresses came from.
+	AnnotationAllocatedFrom = annotationPrefix + "ip-allocated-from-pool"
+)
+
+// FamilyPolicy is how many families a Service asks for.
+type FamilyPolicy uint8
+
+// The policies of spec.ipFamilyPolicy; a Service that has none is single-stack.
+const (
+	SingleStack FamilyPolicy = iota
+	PreferDualStack
+	RequireDualStack
+)
+
+// Port is one (protocol, port) pair of a Service. Protocol is TCP, UDP or SCTP.
+type Port struct {
+	Protocol string
+	Number   uint16
+}
+
+// Service is what addresses and announcements depend on of one Service.
+type Service struct {
+	Name types.NamespacedName
+	// LoadBalancer is set for spec.type LoadBalancer; other Services are only
+	// looked at to clean up after them.
+	LoadBalancer bool
+	// Class is spec.loadBalancerClass; empty when there is none.
+	Class  string
+	Labels labels.Set
+
+	// Families are those of the ClusterIPs, primary first; none while the
+	// Service has no ClusterIP.
+	Families []Family
+	Policy   FamilyPolicy
+	// Ports are sorted and without duplicates.
+	Ports []Port
+	// Local is set for externalTrafficPolicy Local.
+	Local bool
+	// Selector is spec.selector as sorted k=v pairs joined by commas.
+	Selector string
+
+	// WantPool names the pool the Service asks for; empty for none.
+	WantPool string
+	// WantAddresses are the addresses it asks for, sorted; empty for none.
+	WantAddresses []netip.Addr
+	// SharingKey lets Services share an address; empty for none.
+	SharingKey string
+	// HasSharingKey is set when the sharing annotation exists, even empty.
+	HasSharingKey bool
+
+	// Addresses are those in status.loadBalancer, in its order: what the
+	// Service holds, whoever wrote it.
+	Addresses []netip.Addr
+	// FromPool is the pool they came from as annotated; may be empty or stale.
+	FromPool string
+
+	// Problems say which of the wishes above could not be read.
+	Problems []Problem
+}
+
+// ParseService reads one Service. What cannot be read is left out and listed
+// in the Problems of the result.
+func ParseService(svc *corev1.Service) Service {
+	s := Service{
+		Name:         types.NamespacedName{Namespace: svc.Namespace, Name: svc.Name},
+		LoadBalancer: svc.Spec.Type == corev1.ServiceTypeLoadBalancer,
+		Labels:       svc.Labels,
+		Local:        svc.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
+		Selector:     labels.Set(svc.Spec.Selector).String(),
+		FromPool:     svc.Annotations[AnnotationAllocatedFrom],
+	}
+	if svc.Spec.LoadBalancerClass != nil {
+		s.Class = *svc.Spec.LoadBalancerClass
+	}
+	if svc.Spec.IPFamilyPolicy != nil {
+		switch *svc.Spec.IPFamilyPolicy {
+		case corev1.IPFamilyPolicyPreferDualStack:
+			s.Policy = PreferDualStack
+		case corev1.IPFamilyPolicyRequireDualStack:
+			s.Policy = RequireDualStack
+		case corev1.IPFamilyPolicySingleStack:
+		}
+	}
+	for _, p := range svc.Spec.Ports {
+		s.Ports = append(s.Ports, Port{Protocol: string(p.Protocol), Number: uint16(p.Port)})
+	}
+	slices.SortFunc(s.Ports, comparePorts)
+	s.Ports = slices.Compact(s.Ports)
+
+	ps := problems{kind: "Service", meta: &svc.ObjectMeta}
+	s.Families = ps.clusterFamilies(svc)
+	s.WantPool, _ = annotation(svc, annotationPool)
+	s.SharingKey, s.HasSharingKey = annotation(svc, annotationSharing)
+	s.WantAddresses = ps.wantAddresses(svc)
+	s.Addresses = ps.ingress(svc)
+	s.Problems = ps.found
+	return s
+}
+
+// BackendKey tells which Services may share an address: the same selector
+// when externalTrafficPolicy is Local, any otherwise.
+func (s *Service) BackendKey() string {
+	if s.Local {
+		return s.Selector
+	}
+	return ""
+}
+
+// annotation reads an annotation by its suffix. The new prefix wins if the key
+// exists at all, even empty: an empty value is how a user takes a wish back.
+func annotation(svc *corev1.Service, suffix string) (value string, exists bool) {
+	if v, ok := svc.Annotations[annotationPrefix+suffix]; ok {
+		return v, true
+	}
+	v, ok := svc.Annotations[annotationPrefixDeprecated+suffix]
+	return v, ok
+}
+
+// DeprecatedAnnotations lists the keys of a Service that carry MetalLB's old
+// prefix, sorted.
+func DeprecatedAnnotations(svc *corev1.Service) []string {
+	var keys []string
+	for k := range svc.Annotations {
+		if strings.HasPrefix(k, annotationPrefixDeprecated) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// clusterFamilies reads the families of the ClusterIPs; a headless Service
+// ("None") and one the API server has not finished have none.
+func (p *problems) clusterFamilies(svc *corev1.Service) []Family {
+	ips := svc.Spec.ClusterIPs
+	if len(ips) == 0 && svc.Spec.ClusterIP != "" {
+		ips = []string{svc.Spec.ClusterIP}
+	}
+	var out []Family
+	for _, text := range ips {
+		if text == "" || text == corev1.ClusterIPNone {
+			continue
+		}
+		a, err := parseAddr(text)
+		if err != nil {
+			p.add("spec.clusterIPs", text, err.Error())
+			continue
+		}
+		if f := FamilyOf(a); !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// wantAddresses reads the requested addresses from whichever of the two
+// places names them; both at once contradict each other.
+func (p *problems) wantAddresses(svc *corev1.Service) []netip.Addr {
+	text, _ := annotation(svc, annotationAddresses)
+	field := "metadata.annotations[" + annotationPrefix + annotationAddresses + "]"
+	if spec := svc.Spec.LoadBalancerIP; spec != "" {
+		if text != "" {
+			p.add(field, text, "contradicts spec.loadBalancerIP "+spec+": set one of them")
+			return nil
+		}
+		text, field = spec, "spec.loadBalancerIP"
+	}
+	if text == "" {
+		return nil
+	}
+	var out []netip.Addr
+	for part := range strings.SplitSeq(text, ",") {
+		a, err := parseAddr(strings.TrimSpace(part))
+		if err != nil {
+			p.add(field, text, err.Error())
+			return nil
+		}
+		out = append(out, a)
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}
+
+// ingress reads the addresses in status. Hostnames are another controller's
+// way of saying it and count as no address.
+func (p *problems) ingress(svc *corev1.Service) []netip.Addr {
+	var out []netip.Addr
+	for _, in := range svc.Status.LoadBalancer.Ingress {
+		if in.IP == "" {
+			continue
+		}
+		a, err := parseAddr(in.IP)
+		if err != nil {
+			p.add("status.loadBalancer.ingress", in.IP, err.Error())
+			continue
+		}
+		if !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func comparePorts(a, b Port) int {
+	if c := strings.Compare(a.Protocol, b.Protocol); c != 0 {
+		return c
+	}
+	return int(a.Number) - int(b.Number)
+}
