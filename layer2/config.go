@@ -1,0 +1,53 @@
+package layer2
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Config is the complete desired state of an Engine. The zero Config owns
+// nothing. An engine keeps the Config it is given: do not change it afterwards.
+type Config struct {
+	// Interfaces are the links to be present on, sorted by Name, each Name once.
+	// A link without carrier does not belong here: its return is then seen as an
+	// interface that appears, and announced.
+	Interfaces []Interface
+	// Announcements are the addresses to answer for, sorted by Addr, each Addr
+	// once.
+	Announcements []Announcement
+}
+
+// Interface is one link as it is now.
+type Interface struct {
+	// Name is the interface's name, such as eth0.
+	Name string
+	// Index is the kernel's number for the interface. A new index under an old
+	// name is another interface.
+	Index int
+	// MAC is the hardware address that answers give out.
+	MAC MAC
+	// ARP and NDP say which of the two protocols is spoken on this link. NDP
+	// needs IPv6 to be enabled on it.
+	ARP, NDP bool
+}
+
+// Announcement is one address and the links it is answered on.
+type Announcement struct {
+	// Addr is the address owned: IPv4 (never as IPv4-mapped IPv6) is answered by
+	// ARP, IPv6 (without a zone) by NDP.
+	Addr netip.Addr
+	// Interfaces are names out of Config.Interfaces, sorted. A name that is not
+	// there, or whose protocol is off, is not answered on; none means nowhere.
+	Interfaces []string
+}
+
+// Equal reports whether c and o ask for the same.
+func (c Config) Equal(o Config) bool {
+	return slices.Equal(c.Interfaces, o.Interfaces) &&
+		slices.EqualFunc(c.Announcements, o.Announcements, Announcement.Equal)
+}
+
+// Equal reports whether a and o ask for the same.
+func (a Announcement) Equal(o Announcement) bool {
+	return a.Addr == o.Addr && slices.Equal(a.Interfaces, o.Interfaces)
+}

@@ -1,0 +1,52 @@
+package layer2
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Status is what an Engine does at one instant. It is a copy: reading it takes
+// no lock that the engine could wait for.
+type Status struct {
+	// Interfaces has one entry per Config.Interfaces, sorted by Name.
+	Interfaces []InterfaceStatus
+	// Addresses has one entry per address owned, sorted by Addr.
+	Addresses []AddressStatus
+}
+
+// InterfaceStatus says what is spoken on one link.
+type InterfaceStatus struct {
+	Name     string
+	ARP, NDP PortStatus
+}
+
+// PortStatus is the state of one protocol on one link. Its zero value is a
+// protocol that the Config does not ask for.
+type PortStatus struct {
+	// Open reports whether requests are heard and answered.
+	Open bool
+	// Error says why not, or what is missing although the port is open, such as
+	// a multicast group that could not be joined. It is empty when all is well.
+	// The engine keeps trying.
+	Error string
+}
+
+// AddressStatus is the state of one address owned. Counters start at zero when
+// the address becomes owned and cover all links.
+type AddressStatus struct {
+	Addr netip.Addr
+	// Interfaces are the links on which the address is answered now: those of its
+	// Announcement whose port is open, sorted.
+	Interfaces []string
+	// Since is when the address became owned.
+	Since time.Time
+	// Requests counts the requests received that deserve an answer
+	// (metallb_layer2_requests_received).
+	Requests uint64
+	// Responses counts the answers sent (metallb_layer2_responses_sent). It stays
+	// behind Requests only by answers that the kernel refused to send.
+	Responses uint64
+	// Gratuitous counts the unasked frames sent: two for each ARP announcement on
+	// a link, one for NDP (metallb_layer2_gratuitous_sent).
+	Gratuitous uint64
+}
