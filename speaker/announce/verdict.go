@@ -1,0 +1,82 @@
+package announce
+
+import (
+	"cmp"
+	"net/netip"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Protocol is how an address is made reachable.
+type Protocol string
+
+// The protocols, in the words of the metrics.
+const (
+	Layer2 Protocol = "layer2"
+)
+
+// Reason is the one word for why an address is, or is not, announced here. The
+// same word stands in log, Event, metric and status.
+type Reason string
+
+// The reasons. Those MetalLB has too keep its word.
+const (
+	// Announced: this node owns the address and answers for it.
+	Announced Reason = "announced"
+	// NotOwner: another node owns the address; Detail names it.
+	NotOwner Reason = "notOwner"
+
+	// Of the Service.
+	NotLoadBalancer         Reason = "notLoadBalancer"
+	NoIPAllocated           Reason = "noIPAllocated"
+	IPNotAllowed            Reason = "ipNotAllowed"
+	NoEndpoints             Reason = "noEndpoints"
+	NoMatchingAdvertisement Reason = "noMatchingAdvertisement"
+	SharedIPWithSelector    Reason = "sharedIPWithServiceSelector"
+	// NoCandidate: advertisements and endpoints leave no live node.
+	NoCandidate Reason = "noCandidate"
+
+	// Of this node; they say why it is no candidate.
+	NodeNotSelected        Reason = "nodeNotSelected"
+	NotMember              Reason = "notMember"
+	NodeNetworkUnavailable Reason = "nodeNetworkUnavailable"
+	NodeExcluded           Reason = "nodeLabeledExcludeBalancers"
+	NoLocalEndpoints       Reason = "noLocalEndpoints"
+	// NoInterface: this node owns the address and has no interface that may
+	// and can answer for it.
+	NoInterface Reason = "noInterface"
+)
+
+// Key identifies a verdict of one node.
+type Key struct {
+	Service types.NamespacedName
+	// Addr is the zero value for a Service that holds no address.
+	Addr     netip.Addr
+	Protocol Protocol
+}
+
+// Verdict is what this node does about one address of one Service.
+type Verdict struct {
+	Key
+	Reason Reason
+	// Detail completes the reason for a person; may be empty.
+	Detail string
+	// Owner is the node that owns the address, by the shared facts; empty when
+	// nobody does.
+	Owner string
+	// Interfaces are the names this node answers on, sorted; set only when
+	// Announced. Selected are those the advertisements name; empty for all.
+	Interfaces, Selected []string
+}
+
+// Announced reports whether this node answers for the address.
+func (v *Verdict) Announced() bool { return v.Reason == Announced }
+
+func compareKeys(a, b Key) int {
+	return cmp.Or(
+		cmp.Compare(a.Service.Namespace, b.Service.Namespace),
+		cmp.Compare(a.Service.Name, b.Service.Name),
+		a.Addr.Compare(b.Addr),
+		cmp.Compare(a.Protocol, b.Protocol),
+	)
+}

@@ -1,0 +1,67 @@
+package announce
+
+import (
+	"net/netip"
+	"regexp"
+
+	"github.com/clarion-lb/clarion/config"
+)
+
+// View is every fact besides the configuration that a decision rests on.
+type View struct {
+	Shared Shared
+	Local  Local
+}
+
+// Shared are the facts that every node sees alike.
+type Shared struct {
+	// Services are all Services this installation handles.
+	Services []Service
+	Members  Members
+	// IgnoreExcludeLabel makes nodes labelled
+	// node.kubernetes.io/exclude-from-external-load-balancers candidates like
+	// any other (flag --ignore-exclude-lb, the same on all nodes).
+	IgnoreExcludeLabel bool
+}
+
+// Service is one Service and where its traffic can be served.
+type Service struct {
+	config.Service
+	Endpoints config.Endpoints
+}
+
+// Members are the nodes with a live speaker.
+type Members struct {
+	// Known is unset when membership is off (no bind address or no labels);
+	// then every node is taken to run a live speaker.
+	Known bool
+	// Names are node names, sorted.
+	Names []string
+}
+
+// Local are the facts of this node alone.
+type Local struct {
+	// Node is this node's name.
+	Node  string
+	Links []Link
+	// Exclude are expressions for names of interfaces that are left alone
+	// (ConfigMap metallb-excludel2); they anchor themselves or not at all.
+	Exclude []*regexp.Regexp
+}
+
+// Link is one network interface as the kernel describes it.
+type Link struct {
+	Name  string
+	Index int
+	// MAC is zero for interfaces without an Ethernet address.
+	MAC [6]byte
+	// Up is the administrative state, Carrier the physical one.
+	Up, Carrier bool
+	// Broadcast and NoARP are the kernel's flags of those names.
+	Broadcast, NoARP bool
+	// Master names the bridge, bond or VRF the interface belongs to; empty
+	// for none. The master answers, not its members.
+	Master string
+	// LinkLocal is the IPv6 link-local address in use; the zero value for none.
+	LinkLocal netip.Addr
+}
