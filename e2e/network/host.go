@@ -185,7 +185,6 @@ func stateName(state int) string {
 	return "NONE"
 }
 
-
 func ipNet(prefix netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: prefix.Addr().AsSlice(), Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen())}
 }
