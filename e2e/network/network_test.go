@@ -197,3 +197,55 @@ func TestPartitionRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestPodsReachEachOtherThroughTheirHosts(t *testing.T) {
+	_, hosts := segment(t)
+	var pods []*network.Pod
+	for i, name := range []string{"a", "b"} {
+		prefixes := []netip.Prefix{
+			netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", i)), netip.MustParsePrefix(fmt.Sprintf("2001:db8:244:%d::/64", i)),
+		}
+		for _, key := range []string{"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"} {
+			if err := hosts[name].Sysctl(key, "1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		podNetwork, err := network.NewPodNetwork(hosts[name], prefixes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pod, err := podNetwork.Attach("pod-on-" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { podNetwork.Detach(pod) })
+		pods = append(pods, pod)
+		for _, other := range []string{"a", "b"} {
+			if other == name {
+				continue
+			}
+			for _, prefix := range prefixes {
+				if err := hosts[other].AddRoute(prefix, hosts[name].Address(prefix.Addr().Is6())); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	listener, err := pods[1].Listen(t.Context(), "tcp", ":80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for _, addr := range pods[1].Addresses {
+		for name, from := range map[string]*network.Namespace{"its host": hosts["b"].Namespace, "another host": hosts["a"].Namespace, "another pod": pods[0].Namespace} {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			conn, err := from.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, 80).String())
+			cancel()
+			if err != nil {
+				t.Errorf("pod at %s does not answer %s: %v", addr, name, err)
+				continue
+			}
+			conn.Close()
+		}
+	}
+}
