@@ -1,0 +1,175 @@
+package kube
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/clarion-lb/clarion/api/v1beta1"
+	"github.com/clarion-lb/clarion/api/v1beta2"
+)
+
+// Process is what controller and speaker have in common.
+type Process struct {
+	// Namespace holds all configuration objects.
+	Namespace string
+	// Classes are the loadBalancerClass values to handle; the empty string
+	// stands for Services without a class. None given means just those.
+	Classes []string
+	// MetricsPort serves /metrics over HTTPS to whom the API server lets;
+	// 0 serves none.
+	MetricsPort int
+	// HealthAddress serves /healthz and /readyz over HTTP, host:port.
+	HealthAddress string
+	// Meter counts; required.
+	Meter Meter
+	Log   *slog.Logger
+}
+
+// Meter counts what every operator of the product watches.
+type Meter interface {
+	// Update counts one object handled, and whether handling it failed.
+	Update(err error)
+	// Config tells that the configuration was read, with so many problems.
+	Config(problems int)
+}
+
+// Handles reports whether Services of that class are this installation's;
+// the empty class is that of Services without one.
+func (p *Process) Handles(class string) bool {
+	if len(p.Classes) == 0 {
+		return class == ""
+	}
+	for _, c := range p.Classes {
+		if c == class {
+			return true
+		}
+	}
+	return false
+}
+
+// election names the Lease by which one of several controllers is chosen.
+const election = "metallb-controller"
+
+// newManager returns a manager whose cache holds what the product reads and
+// nothing more. The caller says which readiness means.
+func (p *Process) newManager(elect bool, ready healthz.Checker) (manager.Manager, error) {
+	restConfig, err := clientconfig.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("kube: failed to find the API server: %w", err)
+	}
+	// The API server's priority and fairness decides how fast we may go; a
+	// limit of our own only delays bulk changes.
+	restConfig.QPS = -1
+
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	metrics := metricsserver.Options{BindAddress: "0"}
+	if p.MetricsPort != 0 {
+		metrics = metricsserver.Options{
+			BindAddress:    ":" + strconv.Itoa(p.MetricsPort),
+			SecureServing:  true,
+			FilterProvider: authorized,
+		}
+	}
+	m, err := manager.New(restConfig, manager.Options{
+		Scheme:                        scheme,
+		Logger:                        logr.FromSlogHandler(p.Log.Handler()),
+		Cache:                         p.cacheOptions(),
+		Metrics:                       metrics,
+		HealthProbeBindAddress:        p.HealthAddress,
+		LeaderElection:                elect,
+		LeaderElectionID:              election,
+		LeaderElectionNamespace:       p.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("kube: failed to set up the connection to the API server: %w", err)
+	}
+	if err := m.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("kube: failed to set up /healthz: %w", err)
+	}
+	if err := m.AddReadyzCheck("synced", ready); err != nil {
+		return nil, fmt.Errorf("kube: failed to set up /readyz: %w", err)
+	}
+	return m, nil
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1beta1.AddToScheme, v1beta2.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("kube: failed to register types: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+// authorized asks the API server who may read the metrics.
+func authorized(c *rest.Config, h *http.Client) (metricsserver.Filter, error) {
+	return filters.WithAuthenticationAndAuthorization(c, h)
+}
+
+// cacheOptions keep the memory of the cache proportional to what is read: one
+// namespace of configuration, and no part of an object that no one looks at.
+func (p *Process) cacheOptions() cache.Options {
+	here := map[string]cache.Config{p.Namespace: {}}
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&v1beta1.IPAddressPool{}:      {Namespaces: here},
+			&v1beta1.L2Advertisement{}:    {Namespaces: here},
+			&v1beta1.ServiceL2Status{}:    {Namespaces: here},
+			&v1beta1.ConfigurationState{}: {Namespaces: here},
+			&corev1.Pod{}:                 {Namespaces: here},
+			&corev1.Node{}:                {Transform: trimNode},
+			&corev1.Namespace{}:           {Transform: cache.TransformStripManagedFields()},
+			&discoveryv1.EndpointSlice{}:  {Transform: trimEndpointSlice},
+		},
+	}
+}
+
+// trimNode drops what makes Node objects big and busy: images, volumes,
+// capacity, addresses and every condition but the one that is read.
+func trimNode(obj any) (any, error) {
+	if n, ok := obj.(*corev1.Node); ok {
+		var kept []corev1.NodeCondition
+		for _, c := range n.Status.Conditions {
+			if c.Type == corev1.NodeNetworkUnavailable {
+				kept = append(kept, corev1.NodeCondition{Type: c.Type, Status: c.Status})
+			}
+		}
+		n.Status = corev1.NodeStatus{Conditions: kept}
+		n.Spec = corev1.NodeSpec{}
+		n.ManagedFields, n.Annotations = nil, nil
+	}
+	return obj, nil
+}
+
+// trimEndpointSlice keeps of each endpoint its node and conditions.
+func trimEndpointSlice(obj any) (any, error) {
+	if s, ok := obj.(*discoveryv1.EndpointSlice); ok {
+		for i, e := range s.Endpoints {
+			s.Endpoints[i] = discoveryv1.Endpoint{NodeName: e.NodeName, Conditions: e.Conditions}
+		}
+		s.Ports, s.ManagedFields, s.Annotations = nil, nil, nil
+	}
+	return obj, nil
+}

@@ -1,0 +1,126 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/clarion-lb/clarion/allocator"
+	"github.com/clarion-lb/clarion/api/v1beta1"
+	"github.com/clarion-lb/clarion/config"
+)
+
+// poolStatusDelay gathers the changes of a burst into one write per pool.
+const poolStatusDelay = 250 * time.Millisecond
+
+// poolStatus keeps the status of pools, and the counters of the metrics, in
+// line with the ledger. A status edited by hand is put right.
+type poolStatus struct {
+	client   client.Client
+	assigner *assigner
+	usage    func(map[string]allocator.Usage)
+}
+
+func (p *poolStatus) watch(m manager.Manager) error {
+	return builder.ControllerManagedBy(m).Named("poolstatus").
+		Watches(&v1beta1.IPAddressPool{}, handler.EnqueueRequestsFromMapFunc(toEverything)).
+		WatchesRawSource(source.Func(p.assigner.touched.connect)).
+		Complete(reconcile.Func(p.reconcile))
+}
+
+func (p *poolStatus) reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	view, ok := p.assigner.poolView()
+	if !ok {
+		return reconcile.Result{}, nil // nothing was read yet; that will wake us
+	}
+	p.usage(view.usage)
+	var pools v1beta1.IPAddressPoolList
+	if err := list(ctx, p.client, &pools); err != nil {
+		return reconcile.Result{}, err
+	}
+	for i := range pools.Items {
+		if err := p.write(ctx, &pools.Items[i], view); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	return reconcile.Result{}, nil
+}
+
+// write brings the status of one pool in line, if it is not. The whole status
+// is sent, not a difference: its counters are required fields, and a pool that
+// has none yet differs from one whose counters are all zero.
+func (p *poolStatus) write(ctx context.Context, pool *v1beta1.IPAddressPool, view poolView) error {
+	u, ok := view.usage[pool.Name]
+	if !ok {
+		return nil
+	}
+	before := pool.Status.DeepCopy()
+	pool.Status.AssignedIPv4, pool.Status.AvailableIPv4 = u.AssignedIPv4, u.CapacityIPv4-u.AssignedIPv4
+	pool.Status.AssignedIPv6, pool.Status.AvailableIPv6 = u.AssignedIPv6, u.CapacityIPv6-u.AssignedIPv6
+	meta.SetStatusCondition(&pool.Status.Conditions, verdictOn(pool, view.problems))
+	if reflect.DeepEqual(*before, pool.Status) {
+		return nil
+	}
+	err := p.client.Status().Update(ctx, pool)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil // the pool has changed, which brings us back
+	}
+	if err != nil {
+		return fmt.Errorf("kube: failed to write the status of IPAddressPool %s: %w", pool.Name, err)
+	}
+	return nil
+}
+
+// conditionValid says whether a pool is in force.
+const conditionValid = "Valid"
+
+func verdictOn(pool *v1beta1.IPAddressPool, problems []config.Problem) metav1.Condition {
+	c := metav1.Condition{
+		Type: conditionValid, Status: metav1.ConditionTrue, ObservedGeneration: pool.Generation,
+		Reason: v1beta1.ReasonReconciled, Message: "the pool is in force",
+	}
+	var found []string
+	for _, p := range problems {
+		if p.Kind == "IPAddressPool" && p.Name == pool.Name {
+			found = append(found, p.Error())
+		}
+	}
+	if len(found) > 0 {
+		c.Status, c.Reason = metav1.ConditionFalse, v1beta1.ReasonConfigurationError
+		c.Message = shorten("nothing new is assigned from the pool, and Services keep what they hold: "+strings.Join(found, "; "), 1024)
+	}
+	return c
+}
+
+// poolView is what the status of pools is made of.
+type poolView struct {
+	usage    map[string]allocator.Usage
+	problems []config.Problem
+}
+
+// poolView counts every pool of the configuration in force; ok is false before
+// there is one.
+func (a *assigner) poolView() (view poolView, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.snap == nil {
+		return poolView{}, false
+	}
+	view = poolView{usage: make(map[string]allocator.Usage, len(a.snap.Pools)), problems: a.problems}
+	for _, pool := range a.snap.Pools {
+		view.usage[pool.Name] = a.ledger.Usage(pool)
+	}
+	return view, true
+}

@@ -1,0 +1,138 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/clarion-lb/clarion/api/v1beta1"
+	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+// SpeakerOptions are what a [Speaker] is made of.
+type SpeakerOptions struct {
+	Process
+	// Node and Pod name this node and this pod.
+	Node, Pod string
+	// PeerLabels select the pods of all speakers; nil looks for none.
+	PeerLabels labels.Set
+	Feed       Feed
+}
+
+// Speaker connects one node's loop to the API server.
+type Speaker struct {
+	SpeakerOptions
+
+	status *l2Status
+	synced atomic.Bool
+}
+
+// NewSpeaker returns a connection that is not yet made.
+func NewSpeaker(o SpeakerOptions) *Speaker {
+	return &Speaker{SpeakerOptions: o, status: newL2Status(o.Namespace, o.Node)}
+}
+
+// Feed is whom the facts are handed to. None of its functions may block.
+type Feed struct {
+	Snapshot func(*config.Snapshot)
+	Service  func(*announce.Service)
+	Gone     func(types.NamespacedName)
+	// Synced is called once, when all of the cluster has been handed over.
+	Synced func()
+	// Peers is called with the addresses of all other speakers, sorted.
+	Peers func([]netip.Addr)
+}
+
+// Report takes note of what the loop decided; it is written to the API server
+// in the background. It does not block.
+func (s *Speaker) Report(r announce.Revision) { s.status.report(r) }
+
+// Run feeds facts until ctx ends. The error finishes the sentence of what
+// failed; nil after a cancelled ctx.
+func (s *Speaker) Run(ctx context.Context) error {
+	m, err := s.newManager(false, s.ready)
+	if err != nil {
+		return err
+	}
+	for obj, index := range map[client.Object]client.IndexerFunc{
+		&discoveryv1.EndpointSlice{}: indexEndpointSlice,
+		&v1beta1.ServiceL2Status{}:   indexServiceL2Status,
+	} {
+		if err := m.GetFieldIndexer().IndexField(ctx, obj, byService, index); err != nil {
+			return fmt.Errorf("kube: failed to index %T: %w", obj, err)
+		}
+	}
+	owner := workloadOwner(m.GetAPIReader(), s.Namespace, s.Pod)
+	feeder := &feeder{Speaker: s, reader: m.GetClient()}
+	state := &configState{
+		client:    m.GetClient(),
+		live:      m.GetAPIReader(),
+		namespace: s.Namespace,
+		name:      "speaker-" + s.Node,
+		condition: v1beta1.ConditionConfigReconcilerValid,
+		labels:    map[string]string{v1beta1.LabelComponentType: "speaker", v1beta1.LabelNodeName: s.Node},
+		owner:     owner,
+	}
+	for _, add := range []func() error{
+		func() error { return feeder.watchConfiguration(m, state) },
+		func() error { return feeder.watchServices(m) },
+		func() error { return feeder.watchPeers(m) },
+		func() error { return s.status.setUp(m, owner) },
+		func() error { return m.Add(manager.RunnableFunc(feeder.handOver)) },
+	} {
+		if err := add(); err != nil {
+			return fmt.Errorf("kube: failed to set up a watch: %w", err)
+		}
+	}
+	if err := m.Start(ctx); err != nil {
+		return fmt.Errorf("kube: the connection to the API server ended: %w", err)
+	}
+	return nil
+}
+
+func (s *Speaker) ready(*http.Request) error {
+	if !s.synced.Load() {
+		return errors.New("the cluster's objects have not been read yet")
+	}
+	return nil
+}
+
+// watchConfiguration reads the whole configuration again whenever one object
+// of it changes.
+func (f *feeder) watchConfiguration(m manager.Manager, state *configState) error {
+	one := handler.EnqueueRequestsFromMapFunc(toEverything)
+	return builder.ControllerManagedBy(m).Named("configuration").
+		Watches(&v1beta1.IPAddressPool{}, one, builder.WithPredicates(specOrLabelsChanged())).
+		Watches(&v1beta1.L2Advertisement{}, one, builder.WithPredicates(specOrLabelsChanged())).
+		Watches(&corev1.Node{}, one, builder.WithPredicates(nodeChanged())).
+		Complete(f.metered(f.reconcileConfiguration(state)))
+}
+
+func (f *feeder) watchServices(m manager.Manager) error {
+	return builder.ControllerManagedBy(m).Named("services").
+		For(&corev1.Service{}).
+		Watches(&discoveryv1.EndpointSlice{}, handler.EnqueueRequestsFromMapFunc(serviceOf)).
+		Complete(f.metered(f.reconcileService))
+}
+
+func (f *feeder) watchPeers(m manager.Manager) error {
+	if f.PeerLabels == nil {
+		return nil
+	}
+	return builder.ControllerManagedBy(m).Named("peers").
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(toEverything), builder.WithPredicates(matches(f.PeerLabels))).
+		Complete(f.metered(f.reconcilePeers))
+}
