@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"go4.org/netipx"
 	"k8s.io/apimachinery/pkg/labels"
@@ -88,7 +87,7 @@ func compilePools(s *Snapshot, o Objects) []Problem {
 		ps := problems{kind: "IPAddressPool", meta: &obj.ObjectMeta}
 		pool := ps.pool(obj, o)
 		if len(ps.found) == 0 {
-			ps.occupy(s, pool)
+			ps.occupy(s, pool, obj.Spec.Addresses)
 		}
 		pool.Suspended = len(ps.found) > 0
 		s.Pools = append(s.Pools, pool)
@@ -146,86 +145,31 @@ func (p *problems) allocation(in *v1beta1.ServiceAllocation, o Objects) *Allocat
 }
 
 // occupy enters the pool's ranges into the address index, or says what they
-// overlap and enters none.
-func (p *problems) occupy(s *Snapshot, pool *Pool) {
+// overlap and enters none. Text is what the user wrote for each range.
+func (p *problems) occupy(s *Snapshot, pool *Pool, text []string) {
 	spans := slices.Clone(s.spans)
 	for i, r := range pool.Ranges {
 		at, _ := slices.BinarySearchFunc(spans, r.From(), func(sp span, a netip.Addr) int {
 			return sp.from.Compare(a)
 		})
-		for _, j := range []int{at - 1, at} {
-			if j < 0 || j >= len(spans) || !r.Overlaps(netipx.IPRangeFrom(spans[j].from, spans[j].to)) {
-				continue
-			}
-			other := "another entry of this pool"
-			if spans[j].pool != pool {
-				other = fmt.Sprintf("pool %q, which is older", spans[j].pool.Name)
-			}
-			p.add(fmt.Sprintf("spec.addresses[%d]", i), rangeText(r),
-				fmt.Sprintf("overlaps %s of %s", rangeText(netipx.IPRangeFrom(spans[j].from, spans[j].to)), other))
-			break
+		// Spans are disjoint: if any overlaps r, so does the one before the
+		// place of r or the one at it.
+		near := spans[max(at-1, 0):min(at+1, len(spans))]
+		hit := slices.IndexFunc(near, func(sp span) bool {
+			return r.Overlaps(netipx.IPRangeFrom(sp.from, sp.to))
+		})
+		if hit < 0 {
+			spans = slices.Insert(spans, at, span{from: r.From(), to: r.To(), pool: pool})
+			continue
 		}
-		spans = slices.Insert(spans, at, span{from: r.From(), to: r.To(), pool: pool})
+		of := "another entry of this pool"
+		if near[hit].pool != pool {
+			of = fmt.Sprintf("pool %q, which takes precedence", near[hit].pool.Name)
+		}
+		p.add(fmt.Sprintf("spec.addresses[%d]", i), text[i],
+			fmt.Sprintf("overlaps %s of %s", rangeText(netipx.IPRangeFrom(near[hit].from, near[hit].to)), of))
 	}
 	if len(p.found) == 0 {
 		s.spans = spans
 	}
-}
-
-// ParseRange reads one entry of spec.addresses: a CIDR, or first-last.
-//
-// As in MetalLB, host bits of a CIDR are masked, blanks around the ends of a
-// range are tolerated and those around a CIDR are not, and IPv4-mapped IPv6
-// addresses mean the IPv4 ones. A range of two families is refused.
-func ParseRange(text string) (netipx.IPRange, error) {
-	first, last, isRange := strings.Cut(text, "-")
-	if !isRange {
-		return parseCIDR(text)
-	}
-	from, err := parseAddr(strings.TrimSpace(first))
-	if err != nil {
-		return netipx.IPRange{}, fmt.Errorf("the start of the range %w", err)
-	}
-	to, err := parseAddr(strings.TrimSpace(last))
-	if err != nil {
-		return netipx.IPRange{}, fmt.Errorf("the end of the range %w", err)
-	}
-	switch {
-	case FamilyOf(from) != FamilyOf(to):
-		return netipx.IPRange{}, fmt.Errorf("the range starts in %s and ends in %s", FamilyOf(from), FamilyOf(to))
-	case to.Less(from):
-		return netipx.IPRange{}, fmt.Errorf("the range ends before it starts")
-	}
-	return netipx.IPRangeFrom(from, to), nil
-}
-
-func parseCIDR(text string) (netipx.IPRange, error) {
-	prefix, err := netip.ParsePrefix(text)
-	if err != nil {
-		return netipx.IPRange{}, fmt.Errorf("must be a CIDR such as 192.0.2.0/24 or a range such as 192.0.2.10-192.0.2.20")
-	}
-	if prefix.Addr().Is4In6() {
-		if prefix.Bits() < 96 {
-			return netipx.IPRange{}, fmt.Errorf("an IPv4-mapped prefix must be at least /96")
-		}
-		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
-	}
-	return netipx.RangeOfPrefix(prefix.Masked()), nil
-}
-
-// parseAddr reads one IP literal without zone; IPv4-mapped ones become IPv4.
-func parseAddr(text string) (netip.Addr, error) {
-	a, err := netip.ParseAddr(text)
-	if err != nil || a.Zone() != "" {
-		return netip.Addr{}, fmt.Errorf("is not an IP address: %q", text)
-	}
-	return a.Unmap(), nil
-}
-
-// rangeText writes a range as a CIDR where it is one.
-func rangeText(r netipx.IPRange) string {
-	if p, ok := r.Prefix(); ok {
-		return p.String()
-	}
-	return r.String()
 }
