@@ -71,9 +71,13 @@ func compileL2Advertisements(s *Snapshot, o Objects) []Problem {
 }
 
 func (p *problems) l2Advertisement(s *Snapshot, obj *v1beta1.L2Advertisement) *L2Advertisement {
+	nodes := p.selectors("spec.nodeSelectors", obj.Spec.NodeSelectors)
+	if len(obj.Spec.NodeSelectors) == 0 {
+		nodes = Selectors{labels.Everything()}
+	}
 	ad := &L2Advertisement{
 		Name:          obj.Name,
-		Nodes:         p.nodeSelection(s, obj.Spec.NodeSelectors),
+		Nodes:         s.nodesMatching(nodes),
 		AllInterfaces: len(obj.Spec.Interfaces) == 0,
 		Interfaces:    slices.Clone(obj.Spec.Interfaces),
 		Services:      p.selectors("spec.serviceSelectors", obj.Spec.ServiceSelectors),
@@ -81,25 +85,27 @@ func (p *problems) l2Advertisement(s *Snapshot, obj *v1beta1.L2Advertisement) *L
 	slices.Sort(ad.Interfaces)
 	ad.Interfaces = slices.Compact(ad.Interfaces)
 
-	for i, pref := range obj.Spec.PreferredNodeSelectors {
+	for i := range obj.Spec.PreferredNodeSelectors {
+		in := &obj.Spec.PreferredNodeSelectors[i]
 		field := fmt.Sprintf("spec.preferredNodeSelectors[%d]", i)
-		if pref.Weight < 1 || pref.Weight > 100 {
-			p.add(field+".weight", fmt.Sprint(pref.Weight), "must be between 1 and 100")
-			continue
+		if in.Weight < 1 || in.Weight > 100 {
+			p.add(field+".weight", fmt.Sprint(in.Weight), "must be between 1 and 100")
 		}
-		nodes := p.nodeSelection(s, []metav1.LabelSelector{pref.Preference})
-		nodes.Intersect(ad.Nodes)
-		ad.Preferences = append(ad.Preferences, Preference{Weight: int(pref.Weight), Nodes: nodes})
+		pref := Preference{
+			Weight: int(in.Weight),
+			Nodes:  s.nodesMatching(Selectors{p.selector(field+".preference", &in.Preference)}),
+		}
+		pref.Nodes.Intersect(ad.Nodes) // a preference makes no node eligible
+		ad.Preferences = append(ad.Preferences, pref)
 	}
 	return ad
 }
 
-// nodeSelection resolves nodeSelectors: any of them, or all nodes if none.
-func (p *problems) nodeSelection(s *Snapshot, in []metav1.LabelSelector) NodeSet {
-	selectors := p.selectors("spec.nodeSelectors", in)
+// nodesMatching returns the nodes that any of the selectors matches.
+func (s *Snapshot) nodesMatching(selectors Selectors) NodeSet {
 	set := NewNodeSet(len(s.Nodes))
-	for i, n := range s.Nodes {
-		if len(in) == 0 || selectors.Match(n.Labels) {
+	for i := range s.Nodes {
+		if selectors.Match(s.Nodes[i].Labels) {
 			set.Add(i)
 		}
 	}

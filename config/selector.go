@@ -20,17 +20,22 @@ func (s Selectors) Match(set labels.Set) bool {
 	return false
 }
 
-// parse turns the label selectors of one field into Selectors; a selector
-// that cannot be parsed is reported against that field of the object.
+// selectors reads a list of label selectors; see [problems.selector].
 func (p *problems) selectors(field string, in []metav1.LabelSelector) Selectors {
 	out := make(Selectors, 0, len(in))
 	for i := range in {
-		sel, err := metav1.LabelSelectorAsSelector(&in[i])
-		if err != nil {
-			p.add(fmt.Sprintf("%s[%d]", field, i), metav1.FormatLabelSelector(&in[i]), err.Error())
-			continue
-		}
-		out = append(out, sel)
+		out = append(out, p.selector(fmt.Sprintf("%s[%d]", field, i), &in[i]))
 	}
 	return out
+}
+
+// selector reads one label selector. One that cannot be read is reported
+// against that field of the object and matches nothing.
+func (p *problems) selector(field string, in *metav1.LabelSelector) labels.Selector {
+	sel, err := metav1.LabelSelectorAsSelector(in)
+	if err != nil {
+		p.add(field, "", err.Error()) // the error quotes the offending part
+		return labels.Nothing()
+	}
+	return sel
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -70,8 +71,8 @@ type Service struct {
 	// HasSharingKey is set when the sharing annotation exists, even empty.
 	HasSharingKey bool
 
-	// Addresses are those in status.loadBalancer, in its order: what the
-	// Service holds, whoever wrote it.
+	// Addresses are those in status.loadBalancer, in its order and each once:
+	// what the Service holds, whoever wrote it.
 	Addresses []netip.Addr
 	// FromPool is the pool they came from as annotated; may be empty or stale.
 	FromPool string
@@ -104,15 +105,16 @@ func ParseService(svc *corev1.Service) Service {
 		}
 	}
 	for _, p := range svc.Spec.Ports {
-		s.Ports = append(s.Ports, Port{Protocol: string(p.Protocol), Number: uint16(p.Port)})
+		protocol := cmp.Or(p.Protocol, corev1.ProtocolTCP)
+		s.Ports = append(s.Ports, Port{Protocol: string(protocol), Number: uint16(p.Port)})
 	}
 	slices.SortFunc(s.Ports, comparePorts)
 	s.Ports = slices.Compact(s.Ports)
 
 	ps := problems{kind: "Service", meta: &svc.ObjectMeta}
 	s.Families = ps.clusterFamilies(svc)
-	s.WantPool, _ = annotation(svc, annotationPool)
-	s.SharingKey, s.HasSharingKey = annotation(svc, annotationSharing)
+	_, s.WantPool, _ = annotation(svc, annotationPool)
+	_, s.SharingKey, s.HasSharingKey = annotation(svc, annotationSharing)
 	s.WantAddresses = ps.wantAddresses(svc)
 	s.Addresses = ps.ingress(svc)
 	s.Problems = ps.found
@@ -128,14 +130,16 @@ func (s *Service) BackendKey() string {
 	return ""
 }
 
-// annotation reads an annotation by its suffix. The new prefix wins if the key
-// exists at all, even empty: an empty value is how a user takes a wish back.
-func annotation(svc *corev1.Service, suffix string) (value string, exists bool) {
-	if v, ok := svc.Annotations[annotationPrefix+suffix]; ok {
-		return v, true
+// annotation reads an annotation by its suffix and tells the key it stands
+// under. The new prefix wins if the key exists at all, even empty: an empty
+// value is how a user takes a wish back.
+func annotation(svc *corev1.Service, suffix string) (key, value string, exists bool) {
+	for _, prefix := range []string{annotationPrefix, annotationPrefixDeprecated} {
+		if value, exists = svc.Annotations[prefix+suffix]; exists {
+			return prefix + suffix, value, true
+		}
 	}
-	v, ok := svc.Annotations[annotationPrefixDeprecated+suffix]
-	return v, ok
+	return "", "", false
 }
 
 // DeprecatedAnnotations lists the keys of a Service that carry MetalLB's old
@@ -149,6 +153,11 @@ func DeprecatedAnnotations(svc *corev1.Service) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// Renamed returns the key to use instead of a deprecated annotation's.
+func Renamed(key string) string {
+	return annotationPrefix + strings.TrimPrefix(key, annotationPrefixDeprecated)
 }
 
 // clusterFamilies reads the families of the ClusterIPs; a headless Service
@@ -178,20 +187,20 @@ func (p *problems) clusterFamilies(svc *corev1.Service) []Family {
 // wantAddresses reads the requested addresses from whichever of the two
 // places names them; both at once contradict each other.
 func (p *problems) wantAddresses(svc *corev1.Service) []netip.Addr {
-	text, _ := annotation(svc, annotationAddresses)
-	field := "metadata.annotations[" + annotationPrefix + annotationAddresses + "]"
-	if spec := svc.Spec.LoadBalancerIP; spec != "" {
+	key, text, _ := annotation(svc, annotationAddresses)
+	field, list := "metadata.annotations["+key+"]", strings.Split(text, ",")
+	if one := svc.Spec.LoadBalancerIP; one != "" {
 		if text != "" {
-			p.add(field, text, "contradicts spec.loadBalancerIP "+spec+": set one of them")
+			p.add(field, text, "contradicts spec.loadBalancerIP "+one+": set one of them")
 			return nil
 		}
-		text, field = spec, "spec.loadBalancerIP"
+		field, text, list = "spec.loadBalancerIP", one, []string{one}
 	}
 	if text == "" {
 		return nil
 	}
 	var out []netip.Addr
-	for part := range strings.SplitSeq(text, ",") {
+	for _, part := range list {
 		a, err := parseAddr(strings.TrimSpace(part))
 		if err != nil {
 			p.add(field, text, err.Error())
@@ -224,8 +233,5 @@ func (p *problems) ingress(svc *corev1.Service) []netip.Addr {
 }
 
 func comparePorts(a, b Port) int {
-	if c := strings.Compare(a.Protocol, b.Protocol); c != 0 {
-		return c
-	}
-	return int(a.Number) - int(b.Number)
+	return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Number, b.Number))
 }

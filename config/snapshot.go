@@ -38,28 +38,24 @@ func (s *Snapshot) Pool(name string) *Pool {
 
 // PoolOf returns the one pool that all the addresses belong to, or nil.
 //
-// Addresses in no pool that is in force may still belong to the pool they were
-// assigned from, as the Service's ip-allocated-from-pool annotation tells
-// (from; may be empty), if that pool exists and is suspended: a mistake in a
-// pool takes no address away.
+// From is the pool they were assigned from, as the Service's
+// ip-allocated-from-pool annotation tells; may be empty. While that pool is
+// suspended they stay its own, whatever else now contains them: a mistake in
+// a pool, or in one that overlaps it, takes no address away.
 func (s *Snapshot) PoolOf(addrs []netip.Addr, from string) *Pool {
 	if len(addrs) == 0 {
 		return nil
 	}
-	pool := s.poolAt(addrs[0])
-	for _, a := range addrs[1:] {
-		if s.poolAt(a) != pool {
-			pool = nil
-			break
-		}
-	}
-	if pool != nil {
-		return pool
-	}
 	if p := s.Pool(from); p != nil && p.Suspended {
 		return p
 	}
-	return nil
+	pool := s.poolAt(addrs[0])
+	for _, a := range addrs[1:] {
+		if s.poolAt(a) != pool {
+			return nil
+		}
+	}
+	return pool
 }
 
 // poolAt returns the pool in force that contains the address, or nil.
