@@ -2,6 +2,7 @@ package layer2
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -50,3 +51,12 @@ type AddressStatus struct {
 	// a link, one for NDP (metallb_layer2_gratuitous_sent).
 	Gratuitous uint64
 }
+
+func (s *InterfaceStatus) port(p Protocol) *PortStatus {
+	if p == ARP {
+		return &s.ARP
+	}
+	return &s.NDP
+}
+
+func compareName(s InterfaceStatus, name string) int { return strings.Compare(s.Name, name) }

@@ -36,8 +36,10 @@ func (p Protocol) String() string {
 // Engine.Run calls it.
 type Wire interface {
 	// Open returns a connection that carries the frames of one protocol on one
-	// link. It hears no frame that arrived before it, and may leave out what no
-	// owner of an address needs to hear.
+	// link. It hears no frame that arrived before it and none that the link did
+	// not receive for this host: what promiscuous mode or a VLAN that does not
+	// exist brings along stays out. It may leave out more that no owner of an
+	// address needs to hear.
 	Open(Interface, Protocol) (Conn, error)
 	// Groups returns the multicast memberships of one link, none at first.
 	Groups(Interface) (Groups, error)

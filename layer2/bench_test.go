@@ -1,0 +1,55 @@
+package layer2
+
+import (
+	"net/netip"
+	"testing"
+)
+
+// BenchmarkAnswerARP is the whole way of a request for one of 5,000 addresses,
+// from frame to frame.
+func BenchmarkAnswerARP(b *testing.B) {
+	var addrs []netip.Addr
+	for i := range 5000 {
+		addrs = append(addrs, netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}))
+	}
+	r := newResponder(ARP, addrs...)
+	request := frame(b, arpRequestHex)
+	i := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		ip := addrs[i%len(addrs)].As4()
+		copy(request[38:], ip[:])
+		if reply, _, why := r.respond(request); reply == nil {
+			b.Fatal(why)
+		}
+		i++
+	}
+}
+
+// BenchmarkIgnoreARP is the way of a request for somebody else.
+func BenchmarkIgnoreARP(b *testing.B) {
+	r := newResponder(ARP, foreign4)
+	request := frame(b, arpRequestHex)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, why := r.respond(request); why != notOwned {
+			b.Fatal(why)
+		}
+	}
+}
+
+// BenchmarkAnswerNDP is BenchmarkAnswerARP for solicitations.
+func BenchmarkAnswerNDP(b *testing.B) {
+	addrs := []netip.Addr{owned6}
+	for i := range 4999 {
+		addrs = append(addrs, netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 13: 1, 14: byte(i >> 8), 15: byte(i)}))
+	}
+	r := newResponder(NDP, addrs...)
+	request := solicitation().append(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if reply, _, why := r.respond(request); reply == nil {
+			b.Fatal(why)
+		}
+	}
+}

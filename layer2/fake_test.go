@@ -1,0 +1,300 @@
+package layer2
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// memory is a Wire without a kernel. It records what is sent, and drops or
+// refuses as told.
+type memory struct {
+	mu      sync.Mutex
+	start   time.Time
+	conns   map[portID]*memoryConn
+	members map[string]map[netip.Addr]bool // groups by link
+	sent    []sent
+	opens   int // tries included
+	open    int // sockets and groups that are open now
+
+	refuseOpen  error
+	refuseOnly  string // the only link refused to be opened; empty: all
+	refuseJoin  error
+	refuseWrite error
+}
+
+// sent is one frame sent, in words, at the time since the test's start.
+type sent struct {
+	At   time.Duration
+	Link string
+	What string
+}
+
+func newMemory() *memory {
+	return &memory{
+		start:   time.Now(),
+		conns:   make(map[portID]*memoryConn),
+		members: make(map[string]map[netip.Addr]bool),
+	}
+}
+
+func (m *memory) Open(link Interface, p Protocol) (Conn, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.opens++
+	if m.refuseOpen != nil && (m.refuseOnly == "" || m.refuseOnly == link.Name) {
+		return nil, m.refuseOpen
+	}
+	m.open++
+	c := &memoryConn{
+		memory: m, id: portID{Link: link.Name, Protocol: p},
+		frames: make(chan []byte), broken: make(chan error), closed: make(chan struct{}),
+	}
+	m.conns[c.id] = c
+	return c, nil
+}
+
+func (m *memory) Groups(link Interface) (Groups, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.open++
+	m.members[link.Name] = make(map[netip.Addr]bool)
+	return &memoryGroups{memory: m, link: link.Name}, nil
+}
+
+// hear delivers a frame to a port and waits until it is dealt with.
+func (m *memory) hear(link string, p Protocol, frame []byte) {
+	m.conn(link, p).frames <- frame
+	synctest.Wait()
+}
+
+// take returns what was sent since the last take.
+func (m *memory) take() []sent {
+	synctest.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := m.sent
+	m.sent = nil
+	return out
+}
+
+func (m *memory) groups(link string) []netip.Addr {
+	synctest.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(m.members[link]), netip.Addr.Compare)
+}
+
+// tries is how often something was opened, or refused to be.
+func (m *memory) tries() int {
+	synctest.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.opens
+}
+
+func (m *memory) stillOpen() int {
+	synctest.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.open
+}
+
+func (m *memory) conn(link string, p Protocol) *memoryConn {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.conns[portID{Link: link, Protocol: p}]
+}
+
+// set changes m under its lock.
+func (m *memory) set(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
+}
+
+type memoryConn struct {
+	memory *memory
+	id     portID
+	frames chan []byte
+	broken chan error
+	closed chan struct{}
+}
+
+func (c *memoryConn) Read(b []byte) (int, error) {
+	select {
+	case f := <-c.frames:
+		return copy(b, f), nil
+	case err := <-c.broken:
+		return 0, err
+	case <-c.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+func (c *memoryConn) Write(b []byte) (int, error) {
+	m := c.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refuseWrite != nil {
+		return 0, m.refuseWrite
+	}
+	m.sent = append(m.sent, sent{At: time.Since(m.start), Link: c.id.Link, What: inWords(b)})
+	return len(b), nil
+}
+
+func (c *memoryConn) Close() error {
+	c.memory.set(func() { c.memory.open-- })
+	close(c.closed)
+	return nil
+}
+
+// inWords says what a frame of ours says.
+func inWords(b []byte) string {
+	if p, ok := parseARP(b); ok {
+		switch {
+		case p.Op == arpRequest && p.SPA == p.TPA && p.Dst == broadcast():
+			return fmt.Sprintf("announce %v at %v", p.SPA, p.SHA)
+		case p.Op == arpReply && p.SPA == p.TPA && p.SHA == p.THA && p.Dst == broadcast():
+			return fmt.Sprintf("announce %v at %v, as reply", p.SPA, p.SHA)
+		case p.Op == arpReply:
+			return fmt.Sprintf("tell %v: %v at %v", p.TPA, p.SPA, p.SHA)
+		}
+	}
+	if p, ok := parseNDP(b); ok && p.Type == ndpAdvertise {
+		if p.Dst == allNodes().IP {
+			return fmt.Sprintf("announce %v at %v", p.Target, p.LinkAddr)
+		}
+		return fmt.Sprintf("tell %v: %v at %v", p.Dst, p.Target, p.LinkAddr)
+	}
+	return fmt.Sprintf("% x", b)
+}
+
+type memoryGroups struct {
+	memory *memory
+	link   string
+}
+
+func (g *memoryGroups) Join(group netip.Addr) error {
+	m := g.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refuseJoin != nil {
+		return m.refuseJoin
+	}
+	if m.members[g.link][group] {
+		return errors.New("joined twice")
+	}
+	m.members[g.link][group] = true
+	return nil
+}
+
+func (g *memoryGroups) Leave(group netip.Addr) error {
+	m := g.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.members[g.link], group)
+	return nil
+}
+
+func (g *memoryGroups) Close() error {
+	g.memory.set(func() { g.memory.open--; delete(g.memory.members, g.link) })
+	return nil
+}
+
+// logbook collects log lines without their time.
+type logbook struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logbook) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logbook) take() string {
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.b.Reset()
+	return l.b.String()
+}
+
+// bench is an engine that runs on a memory inside a synctest bubble.
+type bench struct {
+	*Engine
+	memory *memory
+	log    *logbook
+	stop   func()
+}
+
+// inTime runs f with a running engine in fake time, and checks that the engine
+// leaves nothing open behind.
+func inTime(t *testing.T, f func(t *testing.T, b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{memory: newMemory(), log: &logbook{}}
+		var err error
+		b.Engine, err = New(Options{Wire: b.memory, Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{
+			ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+				if a.Key == slog.TimeKey {
+					return slog.Attr{}
+				}
+				return a
+			},
+		}))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- b.Run(ctx) }()
+		b.stop = sync.OnceFunc(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			if got := b.memory.stillOpen(); got != 0 {
+				t.Errorf("%d sockets left open", got)
+			}
+		})
+		defer b.stop()
+		synctest.Wait()
+		f(t, b)
+	})
+}
+
+// link returns an interface with our MAC that speaks both protocols.
+func link(name string, index int) Interface {
+	return Interface{Name: name, Index: index, MAC: ours, ARP: true, NDP: true}
+}
+
+// on returns the announcements of addrs on eth0.
+func onEth0(addrs ...netip.Addr) []Announcement {
+	var out []Announcement
+	for _, addr := range addrs {
+		out = append(out, Announcement{Addr: addr, Interfaces: []string{"eth0"}})
+	}
+	return out
+}
+
+func wantSent(t *testing.T, m *memory, want ...sent) {
+	t.Helper()
+	if diff := cmp.Diff(want, m.take()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,137 @@
+package layer2
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+const (
+	retryMin = 100 * time.Millisecond // after a first failure
+	retryMax = 10 * time.Second       // between any two tries
+)
+
+// portID names a port.
+type portID struct {
+	Link     string
+	Protocol Protocol
+}
+
+// port is one protocol on one link: what it should be, and how far it is. Its
+// methods keep to its own fields and sockets; the loop calls them.
+type port struct {
+	id      portID
+	link    Interface
+	addrs   []netip.Addr // to speak for, sorted
+	session *session     // nil while closed
+
+	err      error // what is wrong now
+	failures int   // in a row
+	retryAt  time.Time
+}
+
+// is reports whether p is the port that the config wants on link. Another index
+// is another link, and another MAC asks for new answers and announcements, which
+// a new port brings.
+func (p *port) is(link Interface) bool {
+	return p.link.Name == link.Name && p.link.Index == link.Index && p.link.MAC == link.MAC
+}
+
+func (p *port) status() PortStatus {
+	s := PortStatus{Open: p.session != nil}
+	if p.err != nil {
+		s.Error = p.err.Error()
+	}
+	return s
+}
+
+// mend brings p closer to what it should be: open, its addresses announced, its
+// groups joined. The latter two take their turns in announce and join.
+func (l *loop) mend(p *port, now time.Time) {
+	if p.session == nil {
+		if now.Before(p.retryAt) {
+			return
+		}
+		s, err := l.open(p, now)
+		if err != nil {
+			l.fail(p, err, now)
+			return
+		}
+		p.session, p.err, l.changed = s, nil, true
+		l.engine.log.Info("answering on interface",
+			"interface", p.id.Link, "protocol", p.id.Protocol.String(), "mac", p.link.MAC.String())
+	}
+	p.retryAt = time.Time{}
+	l.assign(p)
+	p.session.memberships.want(p.addrs)
+}
+
+// joining reports whether p is not through with its groups.
+func (p *port) joining() bool { return p.session != nil && p.session.memberships.pending }
+
+// joinSome goes on joining p's groups. Announcing comes before: it needs none.
+func (l *loop) joinSome(p *port, now time.Time) {
+	done, err := p.session.memberships.step()
+	switch {
+	case !done:
+	case err != nil:
+		l.fail(p, err, now)
+	case p.err != nil:
+		p.err, p.failures, l.changed = nil, 0, true
+		l.engine.log.Info("joined all multicast groups on interface", "interface", p.id.Link)
+	}
+}
+
+// assign starts to announce what has become p's, and stops what no longer is.
+func (l *loop) assign(p *port) {
+	keep := make(map[netip.Addr]bool, len(p.addrs))
+	for _, addr := range p.addrs {
+		keep[addr] = true
+		if !p.session.announced[addr] {
+			l.gratuitous.start(onLink{Addr: addr, Link: p.id.Link})
+		}
+	}
+	for addr := range p.session.announced {
+		if !keep[addr] {
+			l.gratuitous.cancel(onLink{Addr: addr, Link: p.id.Link})
+		}
+	}
+	p.session.announced = keep
+}
+
+// shut closes p and stops its announcements. It may be opened again.
+func (l *loop) shut(p *port) {
+	if p.session == nil {
+		return
+	}
+	p.session.close()
+	for addr := range p.session.announced {
+		l.gratuitous.cancel(onLink{Addr: addr, Link: p.id.Link})
+	}
+	p.session = nil
+	l.changed = true
+}
+
+// lose takes note that a port's socket has failed, mostly because its link is
+// down or gone; a config without it should follow soon.
+func (l *loop) lose(b broken, now time.Time) {
+	if p := b.port; p.session == b.session {
+		if now.Sub(b.session.openedAt) > retryMax {
+			p.failures = 0
+		}
+		l.shut(p)
+		l.fail(p, fmt.Errorf("layer2: failed to read from %v socket on %s: %w", p.id.Protocol, p.id.Link, b.err), now)
+	}
+}
+
+// fail notes what is wrong with p, says it if it is news, and plans the next try.
+func (l *loop) fail(p *port, err error, now time.Time) {
+	if p.err == nil || p.err.Error() != err.Error() {
+		l.changed = true
+		l.engine.log.Warn("failed to answer on interface",
+			"interface", p.id.Link, "protocol", p.id.Protocol.String(), "error", err)
+	}
+	p.err = err
+	p.retryAt = now.Add(min(retryMin<<min(p.failures, 16), retryMax))
+	p.failures++
+}

@@ -1,0 +1,139 @@
+//go:build linux
+
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
+
+	"github.com/clarion-lb/clarion/layer2"
+)
+
+// receiveBuffer is how much may wait to be read, in bytes as the kernel counts
+// them (some 800 for a request): a router that has lost its table may ask for
+// thousands of addresses at once. The kernel grants at most net.core.rmem_max.
+const receiveBuffer = 4 << 20
+
+// Sockets is the layer2.Wire of the network namespace that its methods are
+// called in. The zero value is ready.
+type Sockets struct{}
+
+// Open implements layer2.Wire. It fails if the interface is gone or down, and
+// without CAP_NET_RAW.
+func (Sockets) Open(link layer2.Interface, protocol layer2.Protocol) (layer2.Conn, error) {
+	program, err := filter(protocol)
+	if err != nil {
+		return nil, fmt.Errorf("invalid filter: %w", err)
+	}
+	etherType := unix.ETH_P_ARP
+	if protocol == layer2.NDP {
+		etherType = unix.ETH_P_IPV6
+	}
+	// The filter is in place before the socket is bound and hears anything.
+	c, err := packet.Listen(&net.Interface{Index: link.Index}, packet.Raw, etherType, &packet.Config{Filter: program})
+	if err != nil {
+		return nil, plain(err)
+	}
+	raw, err := c.SyscallConn()
+	if err == nil {
+		err = prepare(raw)
+	}
+	if err != nil {
+		_ = c.Close()
+		return nil, plain(err)
+	}
+	return newConn(c, raw), nil
+}
+
+// prepare enlarges the receive buffer and takes the error that a socket bound to
+// an interface which is down starts with.
+func prepare(raw syscall.RawConn) error {
+	var pending int
+	var err error
+	control := raw.Control(func(fd uintptr) {
+		// A small buffer drops requests under load, which is no reason not to open.
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+		pending, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	})
+	if err := errors.Join(control, err); err != nil {
+		return err
+	}
+	if pending != 0 {
+		return unix.Errno(pending)
+	}
+	return nil
+}
+
+// plain returns the system's error inside err without the names of calls and
+// addresses around it, which the caller's sentence does not need.
+func plain(err error) error {
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// conn is a layer2.Conn that costs no allocation per frame, which is why it does
+// not use the packet socket's own ReadFrom and WriteTo.
+type conn struct {
+	socket *packet.Conn
+	raw    syscall.RawConn
+	read   *transfer
+	writes sync.Pool // of *transfer: answers and announcements may cross
+}
+
+// transfer is one read or write with its result. Its call is made once and kept,
+// because a function literal per frame would be garbage per frame.
+type transfer struct {
+	frame []byte
+	n     int
+	err   error
+	call  func(fd uintptr) (done bool)
+}
+
+func newConn(socket *packet.Conn, raw syscall.RawConn) *conn {
+	c := &conn{socket: socket, raw: raw, read: new(transfer)}
+	c.read.call = func(fd uintptr) bool {
+		c.read.n, c.read.err = unix.Read(int(fd), c.read.frame)
+		return !errors.Is(c.read.err, unix.EAGAIN) // else wait, and be called again
+	}
+	c.writes.New = func() any {
+		t := new(transfer)
+		t.call = func(fd uintptr) bool {
+			t.n, t.err = unix.Write(int(fd), t.frame)
+			return true // do not wait for room: a late answer is worth less than the next
+		}
+		return t
+	}
+	return c
+}
+
+// Read implements layer2.Conn.
+func (c *conn) Read(frame []byte) (int, error) {
+	c.read.frame = frame
+	if err := c.raw.Read(c.read.call); err != nil {
+		return 0, plain(err)
+	}
+	return max(c.read.n, 0), c.read.err
+}
+
+// Write implements layer2.Conn.
+func (c *conn) Write(frame []byte) (int, error) {
+	t := c.writes.Get().(*transfer)
+	defer c.writes.Put(t)
+	t.frame = frame
+	if err := c.raw.Write(t.call); err != nil {
+		return 0, plain(err)
+	}
+	return max(t.n, 0), t.err
+}
+
+// Close implements layer2.Conn.
+func (c *conn) Close() error { return plain(c.socket.Close()) }
