@@ -21,6 +21,9 @@ type BGPAdvertisement struct {
 	Status BGPAdvertisementStatus `json:"status,omitempty"`
 }
 
+// An aggregate covers addresses of Services that were not selected.
+// +kubebuilder:validation:XValidation:rule="!has(self.serviceSelectors) || self.serviceSelectors.size() == 0 || (!has(self.aggregationLength) || self.aggregationLength == 32) && (!has(self.aggregationLengthV6) || self.aggregationLengthV6 == 128)",fieldPath=".serviceSelectors",messageExpression="'serviceSelectors need single addresses, not aggregates: aggregationLength %d must be 32, aggregationLengthV6 %d must be 128'.format([self.?aggregationLength.orValue(32), self.?aggregationLengthV6.orValue(128)])"
+
 // BGPAdvertisementSpec says which routes are announced, from which nodes, to
 // which peers, and with which attributes. An empty spec is: every address as
 // its own route, from all, to all.
@@ -31,6 +34,7 @@ type BGPAdvertisementSpec struct {
 	// +optional
 	// +kubebuilder:default=32
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=32
 	AggregationLength *int32 `json:"aggregationLength,omitempty"`
 
 	// AggregationLengthV6 is the prefix length to which an IPv6 address is cut
@@ -38,6 +42,8 @@ type BGPAdvertisementSpec struct {
 	//
 	// +optional
 	// +kubebuilder:default=128
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=128
 	AggregationLengthV6 *int32 `json:"aggregationLengthV6,omitempty"`
 
 	// LocalPref is the LOCAL_PREF attribute (RFC 4271, section 5.1.5) shown to
@@ -55,6 +61,10 @@ type BGPAdvertisementSpec struct {
 	// "large:64496:1:2" (RFC 8092).
 	//
 	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=128
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains(':') || self.matches('^[0-9]{1,9}:[0-9]{1,9}$') && self.split(':').all(part, int(part) <= 65535) || self.matches('^large(:[0-9]{1,18}){3}$') && self.split(':').all(part, part == 'large' || int(part) <= 4294967295)",messageExpression="'\"' + self + '\" is neither an alias nor a community such as 64496:100 or large:64496:1:2'"
 	Communities []string `json:"communities,omitempty"`
 
 	// IPAddressPools are names of the pools to announce, together with those of
@@ -62,23 +72,25 @@ type BGPAdvertisementSpec struct {
 	// is ignored.
 	//
 	// +optional
+	// +listType=set
 	IPAddressPools []string `json:"ipAddressPools,omitempty"`
 
 	// IPAddressPoolSelectors choose the pools to announce by their labels: those
 	// that match any of them.
 	//
 	// +optional
-	IPAddressPoolSelectors []metav1.LabelSelector `json:"ipAddressPoolSelectors,omitempty"`
+	IPAddressPoolSelectors LabelSelectors `json:"ipAddressPoolSelectors,omitempty"`
 
 	// NodeSelectors choose the nodes that announce: those that match any of
 	// them. Empty: every node.
 	//
 	// +optional
-	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
+	NodeSelectors LabelSelectors `json:"nodeSelectors,omitempty"`
 
 	// Peers are names of the BGPPeers to announce to. Empty: every peer.
 	//
 	// +optional
+	// +listType=set
 	Peers []string `json:"peers,omitempty"`
 
 	// ServiceSelectors choose the Services to announce by their labels: those
@@ -86,7 +98,7 @@ type BGPAdvertisementSpec struct {
 	// aggregation lengths, since an aggregate covers other Services too.
 	//
 	// +optional
-	ServiceSelectors []metav1.LabelSelector `json:"serviceSelectors,omitempty"`
+	ServiceSelectors LabelSelectors `json:"serviceSelectors,omitempty"`
 }
 
 // BGPAdvertisementStatus is empty: what became of an advertisement stands in

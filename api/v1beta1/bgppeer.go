@@ -25,8 +25,7 @@ type BGPPeer struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// +optional
-	Spec v1beta2.BGPPeerSpec `json:"spec,omitempty"`
+	Spec v1beta2.BGPPeerSpec `json:"spec"`
 	// +optional
 	Status v1beta2.BGPPeerStatus `json:"status,omitempty"`
 }

@@ -27,6 +27,42 @@ type IPAddressPool struct {
 
 // IPAddressPoolSpec says which addresses the pool holds and who may take them.
 type IPAddressPoolSpec struct {
+	// An entry longer than 96 characters is no address; the bounds keep the rules
+	// within what the API server lets a rule cost.
+	//
+	// +kubebuilder:validation:MaxItems=400
+	// +kubebuilder:validation:items:MaxLength=96
+	//
+	// A pool with nothing in it is a mistake.
+	// +kubebuilder:validation:XValidation:rule="self.size() > 0",message="addresses is empty: a pool holds at least one CIDR or range"
+	//
+	// No entry stands twice. Comparing all with all is dear, so only lists of up to
+	// 200 entries are judged here; package config judges all, and overlaps too.
+	// +kubebuilder:validation:XValidation:rule="self.size() > 200 || self.all(entry, self.exists_one(other, other == entry))",messageExpression="'addresses lists \"' + self.filter(entry, !self.exists_one(other, other == entry))[0] + '\" more than once'"
+	//
+	// What has no dash is a CIDR. IPv4-mapped IPv6 is read as IPv4, but CEL refuses
+	// to parse it: "::fffe:" stands in for "::ffff:", which leaves the syntax as
+	// good or bad as it was.
+	// +kubebuilder:validation:items:XValidation:rule="self.contains('-') || isCIDR(self.lowerAscii().replace('::ffff:', '::fffe:'))",messageExpression="isIP(self) ? '\"' + self + '\" has no prefix length: write \"' + self + (ip(self).family() == 4 ? '/32' : '/128') + '\" for this one address' : isCIDR(self.trim()) ? '\"' + self + '\" has blanks around it' : '\"' + self + '\" is neither a CIDR such as 192.0.2.0/24 nor a range such as 192.0.2.10-192.0.2.20'"
+	//
+	// What has a dash is a range, of two addresses that may have blanks around.
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains('-') || self.lowerAscii().replace('::ffff:', '::fffe:').split('-', 2).all(end, isIP(end.trim()))",messageExpression="'\"' + self + '\" is not a range: \"' + self.split('-', 2).filter(end, !isIP(end.trim()))[0].trim() + '\" is not an IP address'"
+	//
+	// Both ends of a range are of one family. IPv4-mapped ends are left to package
+	// config from here on.
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains('-') || !self.split('-', 2).all(end, isIP(end.trim())) || [self.split('-', 2).map(end, ip(end.trim()).family())].all(family, family[0] == family[1])",messageExpression="'\"' + self + '\" starts in one address family and ends in the other'"
+	//
+	// A range does not end before it starts. CEL has no order of addresses, so an
+	// IPv4 address becomes a number.
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains('-') || !self.split('-', 2).all(end, isIP(end.trim()) && !end.contains(':')) || self.split('-', 2).map(end, end.trim().split('.', 4)).map(byte, int(byte[0]) * 16777216 + int(byte[1]) * 65536 + int(byte[2]) * 256 + int(byte[3])).isSorted()",messageExpression="'\"' + self + '\" ends before it starts: write \"' + self.split('-', 2)[1].trim() + '-' + self.split('-', 2)[0].trim() + '\"'"
+	//
+	// The same for IPv6. An address becomes the numbers of its eight groups: those
+	// left of "::", those right of it, zeros between; CEL cannot read hexadecimal,
+	// so a group is four digits and a digit is its place among all digits. In order
+	// means that no group falls unless one before it rises. An address that ends
+	// in dotted quads is left to package config.
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains('-') || !self.split('-', 2).all(end, isIP(end.trim()) && !end.contains('.')) || [self.split('-', 2).map(end, end.trim().lowerAscii().split('::', 2).map(half, half.split(':', 8).map(group, ('0000' + group).substring(group.size()).split('', 4).map(digit, '0123456789abcdef'.indexOf(digit))).map(digit, digit[0] * 4096 + digit[1] * 256 + digit[2] * 16 + digit[3]))).map(half, [0, 1, 2, 3, 4, 5, 6, 7].map(i, i < half[0].size() ? half[0][i] : half.size() == 2 && i >= 8 - half[1].size() ? half[1][i - 8 + half[1].size()] : 0))].all(group, [0, 1, 2, 3, 4, 5, 6, 7].all(i, group[0][i] <= group[1][i] || [0, 1, 2, 3, 4, 5, 6, 7].exists(j, j < i && group[0][j] < group[1][j])))",messageExpression="'\"' + self + '\" ends before it starts: write \"' + self.split('-', 2)[1].trim() + '-' + self.split('-', 2)[0].trim() + '\"'"
+
 	// Addresses are CIDRs ("192.0.2.0/24"; bits of the host part are ignored)
 	// and ranges ("192.0.2.10-192.0.2.20", both ends included; one address is
 	// "192.0.2.10/32" or "192.0.2.10-192.0.2.10"), IPv4 and IPv6. They are
@@ -62,24 +98,26 @@ type ServiceAllocation struct {
 	// default, comes last.
 	//
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	Priority int `json:"priority,omitempty"`
 
 	// Namespaces are names of namespaces.
 	//
 	// +optional
+	// +listType=set
 	Namespaces []string `json:"namespaces,omitempty"`
 
 	// NamespaceSelectors choose namespaces by their labels: those that match any
 	// of them.
 	//
 	// +optional
-	NamespaceSelectors []metav1.LabelSelector `json:"namespaceSelectors,omitempty"`
+	NamespaceSelectors LabelSelectors `json:"namespaceSelectors,omitempty"`
 
 	// ServiceSelectors choose Services by their labels: those that match any of
 	// them.
 	//
 	// +optional
-	ServiceSelectors []metav1.LabelSelector `json:"serviceSelectors,omitempty"`
+	ServiceSelectors LabelSelectors `json:"serviceSelectors,omitempty"`
 }
 
 // IPAddressPoolStatus counts the addresses of the pool. A count too large for

@@ -29,19 +29,20 @@ type L2AdvertisementSpec struct {
 	// is ignored.
 	//
 	// +optional
+	// +listType=set
 	IPAddressPools []string `json:"ipAddressPools,omitempty"`
 
 	// IPAddressPoolSelectors choose the pools to announce by their labels: those
 	// that match any of them.
 	//
 	// +optional
-	IPAddressPoolSelectors []metav1.LabelSelector `json:"ipAddressPoolSelectors,omitempty"`
+	IPAddressPoolSelectors LabelSelectors `json:"ipAddressPoolSelectors,omitempty"`
 
 	// NodeSelectors choose the nodes that may announce: those that match any of
 	// them. Empty: every node.
 	//
 	// +optional
-	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
+	NodeSelectors LabelSelectors `json:"nodeSelectors,omitempty"`
 
 	// Interfaces are names of the interfaces to announce on. Empty: every
 	// interface except those the product is told to leave alone.
@@ -53,12 +54,13 @@ type L2AdvertisementSpec struct {
 	// that match any of them. Empty: every Service.
 	//
 	// +optional
-	ServiceSelectors []metav1.LabelSelector `json:"serviceSelectors,omitempty"`
+	ServiceSelectors LabelSelectors `json:"serviceSelectors,omitempty"`
 
 	// PreferredNodeSelectors move addresses to the nodes with the highest sum of
 	// weights, while such a node is able to announce. Empty: all nodes alike.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxItems=1024
 	PreferredNodeSelectors []PreferredNodeSelector `json:"preferredNodeSelectors,omitempty"`
 }
 
@@ -69,6 +71,11 @@ type PreferredNodeSelector struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	Weight int32 `json:"weight"`
+
+	// The rules of LabelSelectors.
+	//
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || [0, 1, 2, 3, 4, 5, 6, 7].all(i, i >= self.matchExpressions.size() || self.matchExpressions[i].operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'])",message="a match expression has an operator that is not In, NotIn, Exists or DoesNotExist"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || [0, 1, 2, 3, 4, 5, 6, 7].all(i, i >= self.matchExpressions.size() || (has(self.matchExpressions[i].values) && self.matchExpressions[i].values.size() > 0 ? !(self.matchExpressions[i].operator in ['Exists', 'DoesNotExist']) : !(self.matchExpressions[i].operator in ['In', 'NotIn'])))",message="a match expression has values that do not fit its operator: In and NotIn need some, Exists and DoesNotExist take none"
 
 	// Preference chooses nodes by their labels. Empty matches every node.
 	Preference metav1.LabelSelector `json:"preference"`

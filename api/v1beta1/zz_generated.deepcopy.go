@@ -217,14 +217,14 @@ func (in *BGPAdvertisementSpec) DeepCopyInto(out *BGPAdvertisementSpec) {
 	}
 	if in.IPAddressPoolSelectors != nil {
 		in, out := &in.IPAddressPoolSelectors, &out.IPAddressPoolSelectors
-		*out = make([]v1.LabelSelector, len(*in))
+		*out = make(LabelSelectors, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
 	if in.NodeSelectors != nil {
 		in, out := &in.NodeSelectors, &out.NodeSelectors
-		*out = make([]v1.LabelSelector, len(*in))
+		*out = make(LabelSelectors, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -236,7 +236,7 @@ func (in *BGPAdvertisementSpec) DeepCopyInto(out *BGPAdvertisementSpec) {
 	}
 	if in.ServiceSelectors != nil {
 		in, out := &in.ServiceSelectors, &out.ServiceSelectors
-		*out = make([]v1.LabelSelector, len(*in))
+		*out = make(LabelSelectors, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -711,14 +711,14 @@ func (in *L2AdvertisementSpec) DeepCopyInto(out *L2AdvertisementSpec) {
 	}
 	if in.IPAddressPoolSelectors != nil {
 		in, out := &in.IPAddressPoolSelectors, &out.IPAddressPoolSelectors
-		*out = make([]v1.LabelSelector, len(*in))
+		*out = make(LabelSelectors, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
 	if in.NodeSelectors != nil {
 		in, out := &in.NodeSelectors, &out.NodeSelectors
-		*out = make([]v1.LabelSelector, len(*in))
+		*out = make(LabelSelectors, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -730,7 +730,7 @@ func (in *L2AdvertisementSpec) DeepCopyInto(out *L2AdvertisementSpec) {
 	}
 	if in.ServiceSelectors != nil {
 		in, out := &in.ServiceSelectors, &out.ServiceSelectors
-		*out = make([]v1.LabelSelector, len(*in))
+		*out = make(LabelSelectors, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -795,14 +795,14 @@ func (in *ServiceAllocation) DeepCopyInto(out *ServiceAllocation) {
 	}
 	if in.NamespaceSelectors != nil {
 		in, out := &in.NamespaceSelectors, &out.NamespaceSelectors
-		*out = make([]v1.LabelSelector, len(*in))
+		*out = make(LabelSelectors, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
 	if in.ServiceSelectors != nil {
 		in, out := &in.ServiceSelectors, &out.ServiceSelectors
-		*out = make([]v1.LabelSelector, len(*in))
+		*out = make(LabelSelectors, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}

@@ -18,19 +18,38 @@ type BGPPeer struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// +optional
-	Spec BGPPeerSpec `json:"spec,omitempty"`
+	Spec BGPPeerSpec `json:"spec"`
 	// +optional
 	Status BGPPeerStatus `json:"status,omitempty"`
 }
 
+// The autonomous system of the peer is given once: as a number, or as a wish.
+// +kubebuilder:validation:XValidation:rule="(self.?peerASN.orValue(0) != 0) != has(self.dynamicASN)",messageExpression="has(self.dynamicASN) ? 'peerASN %d and dynamicASN %s are both set: keep one'.format([self.peerASN, self.dynamicASN]) : 'neither peerASN nor dynamicASN is set: the autonomous system of the peer is needed'"
+//
+// So is the way to reach it.
+// +kubebuilder:validation:XValidation:rule="(self.?peerAddress.orValue('') != '') != (self.?interface.orValue('') != '')",messageExpression="self.?peerAddress.orValue('') != '' ? 'peerAddress %s and interface %s are both set: keep one'.format([self.peerAddress, self.interface]) : 'neither peerAddress nor interface is set: a way to reach the peer is needed'"
+//
+// A hop limit is a matter between autonomous systems.
+// +kubebuilder:validation:XValidation:rule="!self.?ebgpMultiHop.orValue(false) || self.?peerASN.orValue(0) != self.myASN",fieldPath=".ebgpMultiHop",messageExpression="'ebgpMultiHop is for a peer of another autonomous system, but peerASN %d equals myASN'.format([self.peerASN])"
+//
+// A keepalive comes before the hold time ends. What is no duration at all is
+// refused where it stands, not here again.
+// +kubebuilder:validation:XValidation:rule="!has(self.holdTime) || !has(self.keepaliveTime) || ![self.holdTime, self.keepaliveTime].all(time, time.matches('^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$')) || duration(self.keepaliveTime) <= duration(self.holdTime)",fieldPath=".keepaliveTime",messageExpression="'keepaliveTime %s is longer than holdTime %s'.format([self.keepaliveTime, self.holdTime])"
+//
+// Alone, a keepalive time makes a hold time of three times as much.
+// +kubebuilder:validation:XValidation:rule="!has(self.keepaliveTime) || has(self.holdTime) || !self.keepaliveTime.matches('^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$') || [duration(self.keepaliveTime).getMilliseconds() * 3].all(hold, hold < 1000 || hold >= 3000 && hold < 65536000)",fieldPath=".keepaliveTime",messageExpression="'keepaliveTime %s without holdTime means a holdTime of three times as much, which is not 0s nor 3s to 65535s'.format([self.keepaliveTime])"
+//
+// The password stands in one place; no message may tell it.
+// +kubebuilder:validation:XValidation:rule="self.?password.orValue('') == '' || self.?passwordSecret.name.orValue('') == ''",fieldPath=".passwordSecret",messageExpression="'password and passwordSecret %s are both set: keep passwordSecret'.format([self.passwordSecret.name])"
+
 // BGPPeerSpec is one side of a BGP session: how to reach the peer and what to
 // expect of it.
 type BGPPeerSpec struct {
-	// MyASN is the autonomous system of this side. Zero is refused (RFC 7607).
+	// MyASN is the autonomous system of this side, 1 to 4294967295; zero is
+	// reserved (RFC 7607).
 	//
 	// +kubebuilder:validation:Format=int64
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=4294967295
 	MyASN uint32 `json:"myASN"`
 
@@ -62,18 +81,23 @@ type BGPPeerSpec struct {
 	// Exactly one of peerAddress and interface is set.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self == '' || isIP(self.lowerAscii().replace('::ffff:', '::fffe:'))",messageExpression="'peerAddress \"' + self + '\" is not an IP address'"
 	PeerAddress string `json:"peerAddress,omitempty"`
 
 	// Interface is the link on which to peer without configured addresses
 	// (RFC 5549), by IPv6 link-local address.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxLength=256
 	Interface string `json:"interface,omitempty"`
 
 	// SourceAddress is the local IPv4 or IPv6 literal of the TCP session. Not
 	// set: the kernel chooses.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self == '' || isIP(self.lowerAscii().replace('::ffff:', '::fffe:'))",messageExpression="'sourceAddress \"' + self + '\" is not an IP address'"
 	SourceAddress string `json:"sourceAddress,omitempty"`
 
 	// PeerPort is the TCP port of the peer, 1 to 16384. Not set: 179.
@@ -89,31 +113,42 @@ type BGPPeerSpec struct {
 	// (RFC 4271, section 4.2). Not set: three times keepaliveTime, or 90 s.
 	//
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$') && (duration(self).getSeconds() == 0 || duration(self).getSeconds() >= 3 && duration(self).getSeconds() <= 65535)",messageExpression="'holdTime \"' + self + '\" is not 0s nor a duration from 3s to 65535s'"
 	HoldTime *metav1.Duration `json:"holdTime,omitempty"`
 
 	// KeepaliveTime is the time between KEEPALIVE messages, at most holdTime.
 	// Not set: a third of holdTime.
 	//
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$')",messageExpression="'keepaliveTime \"' + self + '\" is not a duration of 0s or more'"
 	KeepaliveTime *metav1.Duration `json:"keepaliveTime,omitempty"`
 
 	// ConnectTime is the wait between two attempts to connect, a whole number of
 	// seconds from 1 to 65535.
 	//
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$') && duration(self) >= duration('1s') && duration(self) <= duration('65535s') && duration(self).getMilliseconds() % 1000 == 0",messageExpression="'connectTime \"' + self + '\" is not a whole number of seconds from 1s to 65535s'"
 	ConnectTime *metav1.Duration `json:"connectTime,omitempty"`
 
 	// RouterID is the BGP identifier of this side, written as an IPv4 literal.
 	// Not set: one is chosen per node.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self == '' || isIP(self) && ip(self).family() == 4 && !ip(self).isUnspecified()",messageExpression="'routerID \"' + self + '\" is not an IPv4 address other than 0.0.0.0'"
 	RouterID string `json:"routerID,omitempty"`
 
 	// NodeSelectors choose the nodes that open this session: those that match
 	// any of them. Empty: every node.
 	//
 	// +optional
-	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
+	NodeSelectors LabelSelectors `json:"nodeSelectors,omitempty"`
 
 	// Password is the key of the TCP MD5 signature (RFC 2385), readable by
 	// everyone who can read this object. passwordSecret is safer; at most one of
@@ -140,6 +175,7 @@ type BGPPeerSpec struct {
 	// create it again.
 	//
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="'enableGracefulRestart cannot change from %s to %s: delete the peer and create it again'.format([oldSelf, self])"
 	EnableGracefulRestart bool `json:"enableGracefulRestart,omitempty"`
 
 	// EBGPMultiHop lets the peer of another autonomous system be more than one
