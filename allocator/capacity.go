@@ -1,0 +1,95 @@
+package allocator
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"net/netip"
+
+	"go4.org/netipx"
+
+	"github.com/clarion-lb/clarion/config"
+)
+
+// Usage is how full a pool is, in addresses. What is more than an int64 can
+// say counts as the largest int64.
+type Usage struct {
+	// Assigned counts distinct addresses: a shared one counts once. After a
+	// pool has shrunk it may exceed the capacity until Services have moved.
+	AssignedIPv4, AssignedIPv6 int64
+	// Capacity counts what the pool could give, without what it withholds.
+	CapacityIPv4, CapacityIPv6 int64
+}
+
+// Assigned returns the addresses in use of one family.
+func (u Usage) Assigned(f config.Family) int64 {
+	if f == config.IPv6 {
+		return u.AssignedIPv6
+	}
+	return u.AssignedIPv4
+}
+
+// Capacity returns the size of the pool in one family.
+func (u Usage) Capacity(f config.Family) int64 {
+	if f == config.IPv6 {
+		return u.CapacityIPv6
+	}
+	return u.CapacityIPv4
+}
+
+// Available returns the addresses left of one family, never fewer than none.
+func (u Usage) Available(f config.Family) int64 {
+	return max(0, u.Capacity(f)-u.Assigned(f))
+}
+
+// Usage returns how full a pool is. It costs the same however much is in use.
+func (l *Ledger) Usage(p *config.Pool) Usage {
+	n := l.assigned[p.Name]
+	u := Usage{AssignedIPv4: n[0], AssignedIPv6: n[1]}
+	for _, r := range p.Ranges {
+		if config.FamilyOf(r.From()) == config.IPv4 {
+			u.CapacityIPv4 = saturatingAdd(u.CapacityIPv4, sizeIPv4(r, p.AvoidBuggyIPs))
+		} else {
+			u.CapacityIPv6 = saturatingAdd(u.CapacityIPv6, sizeIPv6(r))
+		}
+	}
+	return u
+}
+
+// sizeIPv4 counts the addresses of a range, on demand without those that end
+// in .0 or .255.
+func sizeIPv4(r netipx.IPRange, avoidBuggy bool) int64 {
+	from, to := number(r.From()), number(r.To())
+	size := to - from + 1
+	if avoidBuggy {
+		// Up to and including n, n/256 + 1 numbers end in 0, (n+1)/256 in 255.
+		size -= (to/256 + 1) - (from+255)/256
+		size -= (to+1)/256 - from/256
+	}
+	return size
+}
+
+func number(a netip.Addr) int64 {
+	b := a.As4()
+	return int64(binary.BigEndian.Uint32(b[:]))
+}
+
+// sizeIPv6 counts the addresses of a range. From 2^62 on it is the largest
+// int64, which is where MetalLB stops counting.
+func sizeIPv6(r netipx.IPRange) int64 {
+	from, to := r.From().As16(), r.To().As16()
+	lo, borrow := bits.Sub64(binary.BigEndian.Uint64(to[8:]), binary.BigEndian.Uint64(from[8:]), 0)
+	hi, _ := bits.Sub64(binary.BigEndian.Uint64(to[:8]), binary.BigEndian.Uint64(from[:8]), borrow)
+	if hi > 0 || lo >= 1<<62-1 {
+		return math.MaxInt64
+	}
+	return int64(lo) + 1
+}
+
+// saturatingAdd adds two numbers that are not negative.
+func saturatingAdd(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}

@@ -1,0 +1,114 @@
+package allocator
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/clarion-lb/clarion/config"
+)
+
+// fromWantedPool finds addresses in the pool that the Service names. There is
+// no other to fall back on.
+func (s *search) fromWantedPool() (choice, []Refusal) {
+	p := s.snap.Pool(s.svc.WantPool)
+	switch {
+	case p == nil:
+		return choice{}, []Refusal{{Pool: s.svc.WantPool, Reason: PoolNotFound, Detail: fmt.Sprintf("there is no pool %q", s.svc.WantPool)}}
+	case !p.Suspended && !s.admitted(p):
+		return choice{}, []Refusal{s.notAdmitted(p)}
+	}
+	if c := s.from(p); c.pool != nil {
+		return c, nil
+	}
+	return choice{}, []Refusal{s.refusal(p, s.svc.Families...)}
+}
+
+// requested finds the very addresses that the Service names: all of them, and
+// nothing instead.
+func (s *search) requested() (choice, []Refusal) {
+	want := pairOf(s.svc.WantAddresses)
+	if want == s.held && s.home != nil && s.home.Suspended && s.wantsPool(s.home) {
+		if c := s.kept(); c.addrs == want {
+			return c, nil
+		}
+	}
+	if r := s.unsuitable(want); r.Reason != "" {
+		return choice{}, []Refusal{r}
+	}
+	p := s.snap.PoolOf(s.svc.WantAddresses, "")
+	switch {
+	case p == nil:
+		return choice{}, []Refusal{s.outside()}
+	case !s.wantsPool(p):
+		return choice{}, []Refusal{{Pool: p.Name, Reason: PoolMismatch, Detail: fmt.Sprintf(
+			"%s is in pool %q, the Service asks for pool %q", sentence(s.svc.WantAddresses), p.Name, s.svc.WantPool)}}
+	case !s.admitted(p):
+		return choice{}, []Refusal{s.notAdmitted(p)}
+	}
+	for _, a := range s.svc.WantAddresses {
+		if p.Withholds(a) {
+			return choice{}, []Refusal{{Pool: p.Name, Reason: AddressWithheld, Detail: fmt.Sprintf(
+				"avoidBuggyIPs of pool %q withholds %s", p.Name, a)}}
+		}
+		if c, taken := s.ledger.conflictAt(a, s.svc); taken {
+			return choice{}, []Refusal{{Pool: p.Name, Reason: AddressTaken, Detail: fmt.Sprintf("%s is %s", a, c)}}
+		}
+	}
+	return choice{addrs: want, pool: p}, nil
+}
+
+// wantsPool reports whether the Service asks for that pool, or for none.
+func (s *search) wantsPool(p *config.Pool) bool {
+	return s.svc.WantPool == "" || s.svc.WantPool == p.Name
+}
+
+// unsuitable says why the requested addresses are not one for each family of
+// the ClusterIPs.
+func (s *search) unsuitable(want pair) Refusal {
+	fits := len(s.svc.WantAddresses) == want.len() && want.len() == len(s.svc.Families)
+	for _, f := range s.svc.Families {
+		fits = fits && want.of(f).IsValid()
+	}
+	if fits {
+		return Refusal{}
+	}
+	families := "IPv4 and IPv6"
+	if len(s.svc.Families) == 1 {
+		families = "only " + s.svc.Families[0].String()
+	}
+	return Refusal{Reason: FamilyMismatch, Detail: fmt.Sprintf(
+		"the Service has %s ClusterIPs and asks for %s: it takes one address of each of its families",
+		families, sentence(s.svc.WantAddresses))}
+}
+
+// outside says why the requested addresses are not in one pool in force.
+func (s *search) outside() Refusal {
+	for _, a := range s.svc.WantAddresses {
+		if s.inForce(a) != nil {
+			continue
+		}
+		if p := s.suspendedAt(a); p != nil {
+			r := suspended(p)
+			r.Detail = fmt.Sprintf("%s is in %s", a, r.Detail)
+			return r
+		}
+		return Refusal{Reason: AddressOutsidePools, Detail: fmt.Sprintf("no pool contains %s", a)}
+	}
+	return Refusal{Reason: AddressesApart, Detail: fmt.Sprintf(
+		"%s are in different pools", sentence(s.svc.WantAddresses))}
+}
+
+// suspendedAt returns a suspended pool that lists the address, or nil.
+func (s *search) suspendedAt(a netip.Addr) *config.Pool {
+	for _, p := range s.snap.Pools {
+		if !p.Suspended {
+			continue
+		}
+		for _, r := range p.Ranges {
+			if r.Contains(a) {
+				return p
+			}
+		}
+	}
+	return nil
+}

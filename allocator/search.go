@@ -1,0 +1,166 @@
+package allocator
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/clarion-lb/clarion/config"
+)
+
+// search is one Service looking for addresses. It only reads.
+type search struct {
+	snap   *config.Snapshot
+	ledger *Ledger
+	svc    *config.Service
+
+	// held is what the Service holds; listed is the same as the ledger lists it.
+	held     pair
+	listed   []netip.Addr
+	recorded bool // held is the word of the ledger, not only of the status
+	// home is the pool of what is held; nil if no pool contains any of it.
+	home *config.Pool
+	// tries are the sets of families to ask a pool for, the best first.
+	tries [3][]config.Family
+}
+
+func newSearch(snap *config.Snapshot, l *Ledger, svc *config.Service) search {
+	s := search{snap: snap, ledger: l, svc: svc, tries: tries(svc)}
+	from := svc.FromPool
+	if a, ok := l.Assignment(svc.Name); ok {
+		s.held, s.listed, s.recorded = pairOf(a.Addresses), a.Addresses, true
+		from = a.Pool
+	} else {
+		s.held = pairOf(svc.Addresses)
+	}
+	s.home = s.findHome(from)
+	return s
+}
+
+// findHome returns the pool of what is held, which was assigned from the named
+// pool. That pool remains the home while it is suspended, whatever other pool
+// overlaps it: a mistake in a pool moves nobody. If the addresses are in two
+// pools by now, the home is that of the Service's primary family.
+func (s *search) findHome(from string) *config.Pool {
+	if (s.held == pair{}) {
+		return nil
+	}
+	if p := s.snap.Pool(from); p != nil && p.Suspended {
+		return p
+	}
+	for _, f := range s.svc.Families {
+		if p := s.inForce(s.held.of(f)); p != nil {
+			return p
+		}
+	}
+	for _, a := range s.held {
+		if p := s.inForce(a); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// inForce returns the pool in force that contains the address, or nil.
+func (s *search) inForce(a netip.Addr) *config.Pool {
+	if !a.IsValid() {
+		return nil
+	}
+	one := [1]netip.Addr{a}
+	return s.snap.PoolOf(one[:], "")
+}
+
+// poolAt returns the pool an address belongs to, or nil. What is held from a
+// suspended pool belongs to it: its ranges may be the very mistake.
+func (s *search) poolAt(a netip.Addr) *config.Pool {
+	if s.home != nil && s.home.Suspended && s.held.has(a) {
+		return s.home
+	}
+	return s.inForce(a)
+}
+
+// serves reports whether an address of that family can reach the Service. As
+// long as no ClusterIP can be read, any might.
+func (s *search) serves(f config.Family) bool {
+	return len(s.svc.Families) == 0 || slices.Contains(s.svc.Families, f)
+}
+
+// find looks for what the Service is to hold. It returns no pool if there is
+// nothing, with the refusals that say why; and a pool with refusals if there is
+// less than the Service would like.
+func (s *search) find() (choice, []Refusal) {
+	if r := s.unfit(); r.Reason != "" {
+		return choice{}, []Refusal{r}
+	}
+	var found choice
+	var refusals []Refusal
+	switch {
+	case len(s.svc.WantAddresses) > 0:
+		found, refusals = s.requested()
+	case s.svc.WantPool != "":
+		found, refusals = s.fromWantedPool()
+	default:
+		found, refusals = s.automatic()
+	}
+	if found.pool != nil && found.addrs.len() < len(s.svc.Families) {
+		refusals = []Refusal{s.refusal(found.pool, s.missing(found.addrs))}
+	}
+	return found, refusals
+}
+
+// unfit says why the Service cannot be given anything, wherever from.
+func (s *search) unfit() Refusal {
+	switch families := len(s.svc.Families); {
+	case problemIn(s.svc, partClusterIPs) != nil:
+		return Refusal{Reason: ClusterIPsUnreadable, Detail: problemText(problemIn(s.svc, partClusterIPs))}
+	case families == 0:
+		return Refusal{Reason: NoClusterIP, Detail: "the Service has no ClusterIP"}
+	case families < 2 && s.svc.Policy == config.RequireDualStack:
+		return Refusal{Reason: NotEnoughClusterIPs, Detail: "ipFamilyPolicy RequireDualStack needs ClusterIPs of both families, there is only " + s.svc.Families[0].String()}
+	case problemIn(s.svc, partRequest) != nil:
+		return Refusal{Reason: RequestUnreadable, Detail: problemText(problemIn(s.svc, partRequest))}
+	}
+	return Refusal{}
+}
+
+// from returns the best that one pool can give, if anything.
+func (s *search) from(p *config.Pool) choice {
+	for _, families := range s.tries {
+		if c := s.take(p, families); c.pool != nil {
+			return c
+		}
+	}
+	return choice{}
+}
+
+// take returns one address of each of the families from one pool: the one that
+// is held if it may stay, else the lowest there is. All or nothing.
+func (s *search) take(p *config.Pool, families []config.Family) choice {
+	if len(families) == 0 {
+		return choice{}
+	}
+	c := choice{pool: p}
+	for _, f := range families {
+		a := s.retained(p, f)
+		if !a.IsValid() && !p.Suspended {
+			a = s.ledger.lowest(p, f, s.svc)
+		}
+		if !a.IsValid() {
+			return choice{}
+		}
+		c.addrs[slot(f)] = a
+	}
+	return c
+}
+
+// retained returns the address of that family which the Service holds from the
+// pool and may go on holding; the zero address if there is none.
+func (s *search) retained(p *config.Pool, f config.Family) netip.Addr {
+	a := s.held.of(f)
+	if !a.IsValid() || s.poolAt(a) != p || !p.Suspended && p.Withholds(a) {
+		return netip.Addr{}
+	}
+	if _, taken := s.ledger.conflictAt(a, s.svc); taken {
+		return netip.Addr{}
+	}
+	return a
+}

@@ -1,0 +1,59 @@
+package allocator
+
+import (
+	"net/netip"
+
+	"go4.org/netipx"
+
+	"github.com/clarion-lb/clarion/config"
+)
+
+// lowest returns the first address of that family which the pool can give to
+// the Service: in the order of the pool's entries, ascending within each, the
+// first that is free or that it may share. The zero address means none.
+func (l *Ledger) lowest(p *config.Pool, f config.Family, svc *config.Service) netip.Addr {
+	skip := withheld(p, f)
+	for _, r := range p.Ranges {
+		if config.FamilyOf(r.From()) != f {
+			continue
+		}
+		free := l.used.lowestOutside(r, skip)
+		if free.IsValid() {
+			r = netipx.IPRangeFrom(r.From(), free)
+		}
+		if shared := l.lowestShared(r, skip, svc); shared.IsValid() {
+			return shared
+		}
+		if free.IsValid() {
+			return free
+		}
+	}
+	return netip.Addr{}
+}
+
+// lowestShared returns the lowest address of the range that others hold and
+// the Service may share; the zero address if there is none.
+func (l *Ledger) lowestShared(r netipx.IPRange, skip octets, svc *config.Service) netip.Addr {
+	id := identityOf(svc)
+	shared := l.shared[id]
+	if shared == nil {
+		return netip.Addr{}
+	}
+	var few [8]*addressSet
+	busy := few[:0]
+	for _, p := range svc.Ports {
+		busy = append(busy, l.ports[use{id, p}])
+	}
+	return shared.lowestInside(r, skip, busy)
+}
+
+// withheld is the last octets that avoidBuggyIPs keeps back. The pages of an
+// addressSet end where a /24 does, so they are the same two on every page.
+func withheld(p *config.Pool, f config.Family) octets {
+	var skip octets
+	if p.AvoidBuggyIPs && f == config.IPv4 {
+		skip.add(0)
+		skip.add(255)
+	}
+	return skip
+}
