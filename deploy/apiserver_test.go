@@ -61,21 +61,13 @@ func newServer(t *testing.T) server {
 }
 
 func loadCRD(file string) (server, error) {
-	text, err := os.ReadFile(file)
+	external, err := readCRD(file)
 	if err != nil {
 		return nil, err
 	}
 
-	var external apiextensionsv1.CustomResourceDefinition
-	if err := yaml.UnmarshalStrict(text, &external); err != nil {
-		return nil, err
-	}
-
-	apiextensionsv1.SetDefaults_CustomResourceDefinition(&external)
-	apiextensionsv1.SetDefaults_CustomResourceDefinitionSpec(&external.Spec)
-
 	var crd apiextensions.CustomResourceDefinition
-	if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(&external, &crd, nil); err != nil {
+	if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(external, &crd, nil); err != nil {
 		return nil, err
 	}
 
@@ -98,6 +90,23 @@ func loadCRD(file string) (server, error) {
 	}
 
 	return kinds, nil
+}
+
+func readCRD(file string) (*apiextensionsv1.CustomResourceDefinition, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+
+	var crd apiextensionsv1.CustomResourceDefinition
+	if err := yaml.UnmarshalStrict(text, &crd); err != nil {
+		return nil, err
+	}
+
+	apiextensionsv1.SetDefaults_CustomResourceDefinition(&crd)
+	apiextensionsv1.SetDefaults_CustomResourceDefinitionSpec(&crd.Spec)
+
+	return &crd, nil
 }
 
 func storedVersion(crd *apiextensions.CustomResourceDefinition) string {
