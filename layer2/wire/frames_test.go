@@ -1,0 +1,306 @@
+//go:build linux
+
+package wire_test
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ethernet"
+	"github.com/mdlayher/ndp"
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
+
+	"github.com/clarion-lb/clarion/layer2"
+)
+
+var (
+	broadcast   = layer2.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	allNodesMAC = layer2.MAC{0x33, 0x33, 0, 0, 0, 1}
+	allNodes    = netip.IPv6LinkLocalAllNodes()
+)
+
+// packetARP is an ARP packet. Like all frames of these tests it is made by a
+// library that shares no code with layer2.
+type packetARP struct {
+	src, dst layer2.MAC // of the frame
+	op       arp.Operation
+	sha, tha layer2.MAC
+	spa, tpa netip.Addr
+}
+
+func (p packetARP) frame(t testing.TB) []byte {
+	t.Helper()
+	a, err := arp.NewPacket(p.op, p.sha[:], p.spa, p.tha[:], p.tpa)
+	must(t, err)
+	b, err := a.MarshalBinary()
+	must(t, err)
+	return carried(t, p.src, p.dst, ethernet.EtherTypeARP, b)
+}
+
+// packetNDP is a neighbour discovery message.
+type packetNDP struct {
+	srcMAC, dstMAC layer2.MAC
+	src, dst       netip.Addr
+	message        ndp.Message
+}
+
+func (p packetNDP) frame(t testing.TB) []byte {
+	t.Helper()
+	icmp, err := ndp.MarshalMessageChecksum(p.message, p.src, p.dst)
+	must(t, err)
+	ip := []byte{6 << 4, 0, 0, 0, 0, 0, unix.IPPROTO_ICMPV6, ndp.HopLimit}
+	binary.BigEndian.PutUint16(ip[4:], uint16(len(icmp)))
+	ip = append(append(ip, p.src.AsSlice()...), p.dst.AsSlice()...)
+	return carried(t, p.srcMAC, p.dstMAC, ethernet.EtherTypeIPv6, append(ip, icmp...))
+}
+
+func carried(t testing.TB, src, dst layer2.MAC, etherType ethernet.EtherType, payload []byte) []byte {
+	t.Helper()
+	f := ethernet.Frame{Destination: dst[:], Source: src[:], EtherType: etherType, Payload: payload}
+	b, err := f.MarshalBinary()
+	must(t, err)
+	if etherType == ethernet.EtherTypeARP {
+		return b[:42] // without the padding
+	}
+	return b
+}
+
+// request asks for addr in the name of asker, as the client's kernel would.
+func request(asker, addr netip.Addr) packetARP {
+	return packetARP{
+		src: clientMAC, dst: broadcast, op: arp.OperationRequest,
+		sha: clientMAC, spa: asker, tpa: addr,
+	}
+}
+
+// solicit asks for addr in the name of asker, as the client's kernel would.
+func solicit(t testing.TB, asker, addr netip.Addr) packetNDP {
+	t.Helper()
+	group, err := ndp.SolicitedNodeMulticast(addr)
+	must(t, err)
+	g := group.As16()
+	return packetNDP{
+		srcMAC: clientMAC, dstMAC: layer2.MAC{0x33, 0x33, g[12], g[13], g[14], g[15]}, src: asker, dst: group,
+		message: &ndp.NeighborSolicitation{
+			TargetAddress: addr,
+			Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Source, Addr: clientMAC[:]}},
+		},
+	}
+}
+
+// advertise is what mac, at dst, says about the owner of addr.
+func advertise(mac, dstMAC layer2.MAC, addr, dst netip.Addr) packetNDP {
+	return packetNDP{
+		srcMAC: mac, dstMAC: dstMAC, src: addr, dst: dst,
+		message: &ndp.NeighborAdvertisement{
+			Solicited: dst != allNodes, Override: true, TargetAddress: addr,
+			Options: []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: mac[:]}},
+		},
+	}
+}
+
+// change returns a copy of frame that f has worked on.
+func change(frame []byte, f func([]byte) []byte) []byte {
+	return f(append([]byte(nil), frame...))
+}
+
+func set(at int, value ...byte) func([]byte) []byte {
+	return func(b []byte) []byte { copy(b[at:], value); return b }
+}
+
+// tagged puts frame into a VLAN.
+func tagged(frame []byte, id byte) []byte {
+	return append(append(append([]byte(nil), frame[:12]...), 0x81, 0, 0, id), frame[12:]...)
+}
+
+// hostileARP are frames that deserve no answer from a node with owned4.
+func hostileARP(t testing.TB) map[string][]byte {
+	t.Helper()
+	good := request(client4, owned4)
+	frame := good.frame(t)
+	but := func(f func(p *packetARP)) []byte {
+		p := good
+		f(&p)
+		return p.frame(t)
+	}
+	return map[string][]byte{
+		"for another address":     but(func(p *packetARP) { p.tpa = netip.MustParseAddr("192.0.2.81") }),
+		"reply":                   but(func(p *packetARP) { p.op, p.dst = arp.OperationReply, nodeMAC }),
+		"operation 3":             but(func(p *packetARP) { p.op = 3 }),
+		"announcement of another": but(func(p *packetARP) { p.spa = owned4 }),
+		"from our own MAC":        but(func(p *packetARP) { p.sha = nodeMAC }),
+		"from a group":            but(func(p *packetARP) { p.sha = broadcast }),
+		"to another MAC":          but(func(p *packetARP) { p.dst = otherMAC }),
+		"to a group":              but(func(p *packetARP) { p.dst = allNodesMAC }),
+		"HTYPE 6":                 change(frame, set(14, 0, 6)),
+		"PTYPE 0":                 change(frame, set(16, 0, 0)),
+		"HLEN 0":                  change(frame, set(18, 0)),
+		"PLEN 255":                change(frame, set(19, 255)),
+		"in a VLAN we lack":       tagged(frame, 5),
+		"in two such VLANs":       tagged(tagged(frame, 5), 6),
+		"cut to the header":       frame[:14],
+		"cut in the lengths":      frame[:19],
+		"cut in the operation":    frame[:21],
+		"cut after the operation": frame[:22],
+		"cut by one octet":        frame[:41],
+	}
+}
+
+// hostileNDP are frames that deserve no answer from a node with owned6.
+func hostileNDP(t testing.TB) map[string][]byte {
+	t.Helper()
+	good := solicit(t, client6, owned6)
+	frame := good.frame(t)
+	but := func(f func(p *packetNDP)) []byte {
+		p := good
+		f(&p)
+		return p.frame(t)
+	}
+	return map[string][]byte{
+		"for another address":         solicit(t, client6, netip.MustParseAddr("2001:db8::81")).frame(t),
+		"advertisement of another":    advertise(otherMAC, allNodesMAC, owned6, allNodes).frame(t),
+		"from our own MAC":            but(func(p *packetNDP) { p.srcMAC = nodeMAC; p.message = &ndp.NeighborSolicitation{TargetAddress: owned6} }),
+		"from nobody, with a MAC":     but(func(p *packetNDP) { p.src = netip.IPv6Unspecified() }),
+		"from a group":                but(func(p *packetNDP) { p.src = allNodes }),
+		"to another MAC":              but(func(p *packetNDP) { p.dstMAC = otherMAC }),
+		"router solicitation":         but(func(p *packetNDP) { p.message = &ndp.RouterSolicitation{} }),
+		"hop limit 64":                change(frame, set(21, 64)),
+		"code 1, checksum wrong":      change(frame, set(55, 1)),
+		"checksum wrong":              change(frame, set(56, frame[56]+1)),
+		"option length 0":             change(frame, set(79, 0)),
+		"option length 255":           change(frame, set(79, 255)),
+		"payload length 0":            change(frame, set(18, 0, 0)),
+		"payload length 65535":        change(frame, set(18, 0xff, 0xff)),
+		"fragment":                    change(frame, set(20, unix.IPPROTO_FRAGMENT)),
+		"in a VLAN we lack":           tagged(frame, 5),
+		"cut to the Ethernet header":  frame[:14],
+		"cut in the next header":      frame[:20],
+		"cut in the hop limit":        frame[:21],
+		"cut before the ICMPv6 type":  frame[:54],
+		"cut after the ICMPv6 type":   frame[:55],
+		"cut in the target":           frame[:70],
+		"cut before the option":       frame[:78],
+		"cut in the option's address": frame[:85],
+	}
+}
+
+// tap sends and receives raw frames of one EtherType on a host's eth0.
+type tap struct {
+	t testing.TB
+	c *packet.Conn
+}
+
+func (h *host) tap(t testing.TB, etherType int) tap {
+	t.Helper()
+	index := h.link(t).Attrs().Index
+	var c *packet.Conn
+	var err error
+	h.do(t, func() { c, err = packet.Listen(&net.Interface{Index: index}, packet.Raw, etherType, nil) })
+	must(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return tap{t: t, c: c}
+}
+
+func (p tap) send(frame []byte) {
+	p.t.Helper()
+	_, err := p.c.WriteTo(frame, &packet.Addr{HardwareAddr: frame[:6]})
+	must(p.t, err)
+}
+
+// next returns the next ARP packet or neighbour advertisement in hexadecimal.
+func (p tap) next() string {
+	p.t.Helper()
+	must(p.t, p.c.SetReadDeadline(time.Now().Add(10*time.Second)))
+	b := make([]byte, 2048)
+	for {
+		n, _, err := p.c.ReadFrom(b)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			p.t.Fatal("heard nothing any more")
+		}
+		must(p.t, err)
+		if n > 54 && b[12] == 0x86 && b[54] != 136 {
+			continue // some other business of the kernels
+		}
+		return hex.EncodeToString(b[:n])
+	}
+}
+
+// TestHostileFrames: on a real cable none of them is answered, and none keeps the
+// next good question from being.
+func TestHostileFrames(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	s.node.announce(t, owned4, owned6)
+	// The good questions come from another address than the hostile frames: the
+	// answers can be told apart, and come in order.
+	asker4, asker6 := netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("2001:db8::a")
+	gratuitous := packetARP{src: nodeMAC, dst: broadcast, op: arp.OperationRequest, sha: nodeMAC, spa: owned4, tpa: owned4}
+	asReply := gratuitous
+	asReply.op, asReply.tha = arp.OperationReply, nodeMAC
+	for _, tc := range []struct {
+		name    string
+		tap     tap
+		hostile map[string][]byte
+		good    []byte
+		answer  []byte
+		unasked [][]byte
+	}{
+		{
+			name: "ARP", tap: s.client.tap(t, unix.ETH_P_ARP), hostile: hostileARP(t),
+			good: request(asker4, owned4).frame(t),
+			answer: packetARP{
+				src: nodeMAC, dst: clientMAC, op: arp.OperationReply,
+				sha: nodeMAC, spa: owned4, tha: clientMAC, tpa: asker4,
+			}.frame(t),
+			unasked: [][]byte{gratuitous.frame(t), asReply.frame(t)},
+		},
+		{
+			name: "NDP", tap: s.client.tap(t, unix.ETH_P_IPV6), hostile: hostileNDP(t),
+			good:    solicit(t, asker6, owned6).frame(t),
+			answer:  advertise(nodeMAC, clientMAC, owned6, asker6).frame(t),
+			unasked: [][]byte{advertise(nodeMAC, allNodesMAC, owned6, allNodes).frame(t)},
+		},
+	} {
+		var unasked strings.Builder
+		for _, f := range tc.unasked {
+			unasked.WriteString(hex.EncodeToString(f) + "\n")
+		}
+		for name, frame := range tc.hostile {
+			tc.tap.send(frame)
+			tc.tap.send(tc.good)
+			for {
+				got := tc.tap.next()
+				if got == hex.EncodeToString(tc.answer) {
+					break
+				}
+				if !strings.Contains(unasked.String(), got+"\n") {
+					t.Errorf("%s %s was answered: %s", tc.name, name, got)
+				}
+			}
+		}
+	}
+}
+
+// TestPriorityTag: a frame in VLAN 0 has a priority but no VLAN (IEEE 802.1Q),
+// and is answered as if it had neither.
+func TestPriorityTag(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	e := s.node.announce(t, owned4, owned6)
+	p := s.client.tap(t, unix.ETH_P_ARP)
+	p.send(tagged(request(client4, owned4).frame(t), 0))
+	p.send(tagged(solicit(t, client6, owned6).frame(t), 0))
+	eventually(t, "both are answered", func() bool {
+		a := e.Status().Addresses
+		return a[0].Responses == 1 && a[1].Responses == 1
+	})
+}

@@ -1,0 +1,337 @@
+//go:build linux
+
+package wire_test
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ndp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/clarion-lb/clarion/layer2"
+	"github.com/clarion-lb/clarion/layer2/wire"
+)
+
+// open opens a port's socket on the host's eth0.
+func (h *host) open(t testing.TB, p layer2.Protocol) layer2.Conn {
+	t.Helper()
+	link := h.eth0(t)
+	var c layer2.Conn
+	var err error
+	h.do(t, func() { c, err = wire.Sockets{}.Open(link, p) })
+	must(t, err)
+	return c
+}
+
+// TestFilter: of all that arrives, only requests for this host reach the process.
+func TestFilter(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	unicast := request(client4, owned4)
+	unicast.dst = nodeMAC
+	probe := packetNDP{
+		srcMAC: clientMAC, dstMAC: nodeMAC, src: client6, dst: owned6,
+		message: &ndp.NeighborSolicitation{TargetAddress: owned6},
+	}
+	ip := func(etherType uint16) []byte {
+		return append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 0xc1, byte(etherType >> 8), byte(etherType)}, make([]byte, 100)...)
+	}
+	elsewhere, group := request(client4, owned4), request(client4, owned4)
+	elsewhere.dst, group.dst = otherMAC, allNodesMAC
+	reply := request(client4, owned4)
+	reply.op = arp.OperationReply
+	gratuitous := advertise(otherMAC, allNodesMAC, owned6, allNodes)
+	routed := solicit(t, client6, owned6).frame(t)
+	routed[21] = 64
+
+	for protocol, pass := range map[layer2.Protocol][][]byte{
+		layer2.ARP: {request(client4, owned4).frame(t), unicast.frame(t)},
+		layer2.NDP: {solicit(t, client6, owned6).frame(t), probe.frame(t)},
+	} {
+		c := s.node.open(t, protocol)
+		defer c.Close()
+		tap := s.client.tap(t, unix.ETH_P_ARP)
+		for _, f := range [][]byte{
+			ip(0x0800), ip(0x86dd), ip(0x88cc), elsewhere.frame(t), group.frame(t), reply.frame(t),
+			gratuitous.frame(t), routed, tagged(pass[0], 5),
+		} {
+			tap.send(f)
+		}
+		var want, got []string
+		for _, f := range pass {
+			tap.send(f)
+			want = append(want, hex.EncodeToString(f))
+		}
+		b := make([]byte, 2048)
+		for range pass {
+			n, err := c.Read(b)
+			must(t, err)
+			got = append(got, hex.EncodeToString(b[:n]))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%v: %s", protocol, diff)
+		}
+	}
+}
+
+// TestWhyNoICMPSocket is the reason for packet sockets in NDP: a unicast probe
+// for an address that the host does not have does not reach an ICMPv6 socket.
+func TestWhyNoICMPSocket(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	var c *ndp.Conn
+	var err error
+	s.node.do(t, func() {
+		var eth0 *net.Interface
+		if eth0, err = net.InterfaceByName("eth0"); err == nil {
+			c, _, err = ndp.Listen(eth0, ndp.Unspecified)
+		}
+	})
+	must(t, err)
+	defer c.Close()
+	must(t, c.JoinGroup(solicit(t, client6, owned6).dst))
+
+	tap := s.client.tap(t, unix.ETH_P_IPV6)
+	unicast := solicit(t, client6, owned6)
+	unicast.dst, unicast.dstMAC = owned6, nodeMAC
+	unicast.message.(*ndp.NeighborSolicitation).Options = nil
+	tap.send(unicast.frame(t))
+	tap.send(solicit(t, client6, owned6).frame(t))
+
+	must(t, c.SetReadDeadline(time.Now().Add(10*time.Second)))
+	for {
+		m, _, _, err := c.ReadFrom()
+		must(t, err)
+		if ns, ok := m.(*ndp.NeighborSolicitation); ok && ns.TargetAddress == owned6 {
+			if len(ns.Options) == 0 {
+				t.Error("the kernel has changed: the unicast probe was heard")
+			}
+			return
+		}
+	}
+}
+
+// TestMemberships: groups are joined with their first address, on the wire too,
+// and left with the last.
+func TestMemberships(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	twin := netip.MustParseAddr("2001:db8:1::80") // shares its group with owned6
+	const group = "ff0200000000000000000001ff000080"
+	e := s.node.announce(t, owned6)
+	eventually(t, "in the group", func() bool { return s.node.groups(t)[group] })
+	e.Set(s.node.own(t, owned6, twin))
+	e.Set(s.node.own(t, twin))
+	eventually(t, "only the twin is owned", func() bool {
+		a := e.Status().Addresses
+		return len(a) == 1 && a[0].Addr == twin
+	})
+	if !s.node.groups(t)[group] {
+		t.Error("left the group of an owned address")
+	}
+	e.Set(s.node.own(t))
+	eventually(t, "out of the group", func() bool { return !s.node.groups(t)[group] })
+}
+
+// TestManyMemberships: more groups than one socket may hold.
+func TestManyMemberships(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	const n = 3000
+	g, err := wire.Sockets{}.Groups(s.node.eth0(t))
+	must(t, err)
+	before := len(s.node.groups(t))
+	group := func(i int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 11: 0x01, 12: 0xff, 13: 0xee, 14: byte(i >> 8), 15: byte(i)})
+	}
+	s.node.do(t, func() {
+		for i := range n {
+			if err := g.Join(group(i)); err != nil {
+				t.Errorf("group %d: %v", i, err)
+				return
+			}
+		}
+	})
+	if got := len(s.node.groups(t)) - before; got != n {
+		t.Errorf("in %d groups", got)
+	}
+	for i := range n / 2 {
+		must(t, g.Leave(group(i)))
+	}
+	if got := len(s.node.groups(t)) - before; got != n/2 {
+		t.Errorf("in %d groups", got)
+	}
+	must(t, g.Close())
+	if got := len(s.node.groups(t)) - before; got != 0 {
+		t.Errorf("in %d groups", got)
+	}
+}
+
+// TestLateInterface: an interface that comes later, or goes and comes back under
+// the same name, has its groups and its announcements; nothing but a line each is
+// logged.
+func TestLateInterface(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	e := s.node.announce(t, owned4, owned6)
+	const group = "ff0200000000000000000001ff000080"
+	for range 3 {
+		must(t, s.node.net.LinkDel(s.node.link(t)))
+		eventually(t, "the loss is noticed", func() bool {
+			i := e.Status().Interfaces[0]
+			return !i.ARP.Open && !i.NDP.Open && i.ARP.Error != ""
+		})
+		s.connect(t)
+		e.Set(s.node.own(t, owned4, owned6)) // another index
+		eventually(t, "it is in use again", func() bool { return s.node.groups(t)[group] })
+		for _, addr := range []netip.Addr{owned4, owned6} {
+			s.client.knock(t, addr)
+			eventually(t, addr.String()+" resolves", func() bool {
+				_, state := s.client.neighbour(t, addr)
+				return state == netlink.NUD_REACHABLE
+			})
+		}
+	}
+}
+
+// TestOpenOnDeadLink: a link that is down or gone is an error in plain words.
+func TestOpenOnDeadLink(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	down := s.node.eth0(t)
+	must(t, s.node.net.LinkSetDown(s.node.link(t)))
+	gone := layer2.Interface{Name: "eth9", Index: 9999}
+	for _, p := range []layer2.Protocol{layer2.ARP, layer2.NDP} {
+		for _, tc := range []struct {
+			link layer2.Interface
+			want error
+		}{{down, unix.ENETDOWN}, {gone, unix.ENODEV}} {
+			var err error
+			s.node.do(t, func() { _, err = wire.Sockets{}.Open(tc.link, p) })
+			if !errors.Is(err, tc.want) || err.Error() != tc.want.Error() {
+				t.Errorf("%v on %s: %v", p, tc.link.Name, err)
+			}
+		}
+	}
+}
+
+// TestPrivileges: CAP_NET_RAW is enough, and without it Status says what is
+// missing (P9).
+func TestPrivileges(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	const netRaw = 1 << unix.CAP_NET_RAW
+	for _, tc := range []struct {
+		capabilities uint32
+		want         layer2.PortStatus
+	}{
+		{netRaw, layer2.PortStatus{Open: true}},
+		{^uint32(netRaw), layer2.PortStatus{Error: "layer2: failed to open ARP socket on eth0: operation not permitted"}},
+	} {
+		e, err := layer2.New(layer2.Options{Wire: wire.Sockets{}})
+		must(t, err)
+		e.Set(s.node.own(t, owned4, owned6))
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			// All sockets are opened by the thread in Run, which keeps no more than this.
+			s.node.do(t, func() {
+				if err := keepOnly(tc.capabilities); err != nil {
+					t.Error(err)
+					return
+				}
+				if err := e.Run(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+		}()
+		eventually(t, "the ports have been tried", func() bool {
+			i := e.Status().Interfaces
+			return len(i) == 1 && i[0].NDP != layer2.PortStatus{}
+		})
+		if diff := cmp.Diff(tc.want, e.Status().Interfaces[0].ARP); diff != "" {
+			t.Error(diff)
+		}
+		if tc.want.Open {
+			for _, addr := range []netip.Addr{owned4, owned6} {
+				s.client.knock(t, addr)
+				eventually(t, addr.String()+" resolves", func() bool {
+					_, state := s.client.neighbour(t, addr)
+					return state == netlink.NUD_REACHABLE
+				})
+			}
+			eventually(t, "in the group", func() bool { return s.node.groups(t)["ff0200000000000000000001ff000080"] })
+		}
+		stop()
+		<-ended
+	}
+}
+
+// keepOnly drops all capabilities of the calling thread, for good, but those in
+// the set and below 32.
+func keepOnly(capabilities uint32) error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return fmt.Errorf("failed to read capabilities: %w", err)
+	}
+	data[0].Effective &= capabilities
+	data[0].Permitted &= capabilities
+	data[0].Inheritable = 0
+	data[1] = unix.CapUserData{}
+	if err := unix.Capset(&header, &data[0]); err != nil {
+		return fmt.Errorf("failed to drop capabilities: %w", err)
+	}
+	return nil
+}
+
+// TestNothingLeaks: a hundred lives of an engine leave no descriptor and no
+// goroutine. It runs alone, because it counts those of the process.
+func TestNothingLeaks(t *testing.T) { //nolint:paralleltest // see above
+	s := newSegment(t)
+	life := func() {
+		e, err := layer2.New(layer2.Options{Wire: wire.Sockets{}})
+		must(t, err)
+		e.Set(s.node.own(t, owned4, owned6))
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.node.do(t, func() { _ = e.Run(ctx) })
+		}()
+		eventually(t, "both ports are open", func() bool {
+			i := e.Status().Interfaces
+			return len(i) == 1 && i[0].ARP.Open && i[0].NDP.Open
+		})
+		stop()
+		<-ended
+	}
+	life()
+	goroutines, files := runtime.NumGoroutine(), openFiles(t)
+	for range 100 {
+		life()
+	}
+	eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= goroutines })
+	eventually(t, "no more descriptors than before", func() bool { return openFiles(t) <= files })
+}
+
+// openFiles counts the descriptors of this process.
+func openFiles(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	return len(entries)
+}
