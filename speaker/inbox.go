@@ -1,0 +1,75 @@
+package speaker
+
+import (
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+// inbox collects facts until the loop takes them; of each fact the last one
+// wins, so that a slow loop falls behind by one round and not by a queue.
+type inbox struct {
+	wake chan struct{} // holds one token while anything is waiting
+
+	mu      sync.Mutex
+	waiting facts
+}
+
+// facts are those that came in since the loop last looked.
+type facts struct {
+	snapshot *config.Snapshot // nil: unchanged
+	members  *announce.Members
+	links    *[]announce.Link
+	// services holds the changed ones; a nil value is a deletion.
+	services map[types.NamespacedName]*announce.Service
+	synced   bool
+}
+
+func newInbox() *inbox {
+	return &inbox{wake: make(chan struct{}, 1)}
+}
+
+// put lets change edit the waiting facts and wakes the loop.
+func (b *inbox) put(change func(*facts)) {
+	b.mu.Lock()
+	change(&b.waiting)
+	b.mu.Unlock()
+
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns all that is waiting and leaves the inbox empty.
+func (b *inbox) take() facts {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	out := b.waiting
+	b.waiting = facts{}
+	return out
+}
+
+// apply tells the plan what came in.
+func (f *facts) apply(plan *announce.Plan) {
+	if f.snapshot != nil {
+		plan.SetSnapshot(f.snapshot)
+	}
+	if f.members != nil {
+		plan.SetMembers(*f.members)
+	}
+	if f.links != nil {
+		plan.SetLinks(*f.links)
+	}
+	for name, svc := range f.services {
+		if svc == nil {
+			plan.DeleteService(name)
+		} else {
+			plan.SetService(svc)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package speaker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/layer2"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+// Options are what a Speaker is made of. Node, Layer2 and Log are required.
+type Options struct {
+	// Node is the name of this node in Kubernetes and in the membership.
+	Node string
+	// Exclude are expressions for interface names to leave alone.
+	Exclude []*regexp.Regexp
+	// IgnoreExcludeLabel lets nodes labelled
+	// node.kubernetes.io/exclude-from-external-load-balancers announce.
+	IgnoreExcludeLabel bool
+	// Layer2 answers ARP and NDP. The speaker runs it.
+	Layer2 *layer2.Engine
+	// Report is told what each revision changed, from the loop: it must not
+	// block. Not set: nobody is told.
+	Report func(announce.Revision)
+	Log    *slog.Logger
+}
+
+// Speaker is the loop of one node. Its methods may be called from any
+// goroutine, before and during Run.
+type Speaker struct {
+	options Options
+	inbox   *inbox
+}
+
+// New returns a speaker that knows nothing yet; it starts nothing.
+func New(o Options) (*Speaker, error) {
+	switch {
+	case o.Node == "":
+		return nil, errors.New("speaker: the node name is not set")
+	case o.Layer2 == nil || o.Log == nil:
+		return nil, errors.New("speaker: the layer-2 engine and the logger are required")
+	}
+	if o.Report == nil {
+		o.Report = func(announce.Revision) {}
+	}
+	return &Speaker{options: o, inbox: newInbox()}, nil
+}
+
+// SetSnapshot replaces the configuration.
+func (s *Speaker) SetSnapshot(snap *config.Snapshot) {
+	s.inbox.put(func(f *facts) { f.snapshot = snap })
+}
+
+// SetMembers replaces the nodes with a live speaker.
+func (s *Speaker) SetMembers(m announce.Members) {
+	s.inbox.put(func(f *facts) { f.members = &m })
+}
+
+// SetLinks replaces the interfaces of this node.
+func (s *Speaker) SetLinks(links []announce.Link) {
+	s.inbox.put(func(f *facts) { f.links = &links })
+}
+
+// SetService adds or replaces a Service, which must not be modified afterwards.
+func (s *Speaker) SetService(svc *announce.Service) {
+	s.setService(svc.Name, svc)
+}
+
+// DeleteService removes a Service; an unknown one is no error.
+func (s *Speaker) DeleteService(name types.NamespacedName) {
+	s.setService(name, nil)
+}
+
+func (s *Speaker) setService(name types.NamespacedName, svc *announce.Service) {
+	s.inbox.put(func(f *facts) {
+		if f.services == nil {
+			f.services = map[types.NamespacedName]*announce.Service{}
+		}
+		f.services[name] = svc
+	})
+}
+
+// Synced says that everything the cluster holds has been handed over once.
+// Until then the engines are told nothing.
+func (s *Speaker) Synced() {
+	s.inbox.put(func(f *facts) { f.synced = true })
+}
+
+// Run runs the engines and the loop until ctx ends, withdraws by ending the
+// engines, and returns when all it started has ended. Call it once. The error
+// is the first of an engine; nil after a cancelled ctx.
+func (s *Speaker) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+
+	var engines sync.WaitGroup
+	var failure error
+	engines.Go(func() {
+		if err := s.options.Layer2.Run(ctx); err != nil {
+			failure = fmt.Errorf("speaker: the layer-2 engine ended: %w", err)
+		}
+		stop(failure)
+	})
+	s.loop(ctx)
+	engines.Wait()
+	return failure
+}
+
+func (s *Speaker) loop(ctx context.Context) {
+	plan := announce.NewPlan(announce.Local{Node: s.options.Node, Exclude: s.options.Exclude})
+	plan.IgnoreExcludeLabel(s.options.IgnoreExcludeLabel)
+	synced := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.inbox.wake:
+		}
+		news := s.inbox.take()
+		news.apply(plan)
+		if synced = synced || news.synced; !synced {
+			continue
+		}
+		revision := plan.Revise()
+		s.options.Layer2.Set(plan.Layer2())
+		s.log(ctx, revision)
+		s.options.Report(revision)
+	}
+}
+
+// log says once what an operator cares about: that this node began to answer
+// for an address, ceased to, or owns one it cannot answer for.
+func (s *Speaker) log(ctx context.Context, revision announce.Revision) {
+	for _, c := range revision.Changed {
+		attrs := []slog.Attr{
+			slog.String("service", c.Service.String()),
+			slog.String("address", c.Addr.String()),
+			slog.String("protocol", string(c.Protocol)),
+			slog.String("reason", string(c.Reason)),
+		}
+		if c.Detail != "" {
+			attrs = append(attrs, slog.String("detail", c.Detail))
+		}
+		switch {
+		case c.Reason == c.Before:
+		case c.Reason == announce.Announced:
+			s.options.Log.LogAttrs(ctx, slog.LevelInfo, "announcing", append(attrs, slog.Any("interfaces", c.Interfaces))...)
+		case c.Before == announce.Announced:
+			s.options.Log.LogAttrs(ctx, slog.LevelInfo, "withdrawn", attrs...)
+		case c.Reason == announce.NoInterface:
+			s.options.Log.LogAttrs(ctx, slog.LevelWarn, "cannot announce", attrs...)
+		default:
+			s.options.Log.LogAttrs(ctx, slog.LevelDebug, "not announcing", attrs...)
+		}
+	}
+	for _, v := range revision.Gone {
+		if v.Announced() {
+			s.options.Log.LogAttrs(ctx, slog.LevelInfo, "withdrawn",
+				slog.String("service", v.Service.String()),
+				slog.String("address", v.Addr.String()),
+				slog.String("protocol", string(v.Protocol)),
+				slog.String("reason", "addressGone"))
+		}
+	}
+}
