@@ -51,7 +51,7 @@ func (f *facts) claimOf(svc *Service) claim {
 	c := claim{service: svc}
 	pool := f.snap.PoolOf(svc.Addresses, svc.FromPool)
 	if pool == nil {
-		c.refusal, c.detail = IPNotAllowed, "its addresses are in no IPAddressPool"
+		c.refusal, c.detail = IPNotAllowed, "no IPAddressPool contains all its addresses"
 		return c
 	}
 	selective := false
@@ -104,8 +104,5 @@ func (f *facts) absence(c *claim) (Reason, string) {
 	if !covered {
 		return NodeNotSelected, "no L2Advertisement of the Service selects this node"
 	}
-	if c.service.Local && !c.service.Endpoints.On(f.node) {
-		return NoLocalEndpoints, "externalTrafficPolicy is Local and no endpoint on this node can serve"
-	}
-	return NoCandidate, ""
+	return NoLocalEndpoints, "externalTrafficPolicy is Local and no endpoint on this node can serve"
 }

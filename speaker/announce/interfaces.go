@@ -2,6 +2,7 @@ package announce
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,17 +68,17 @@ func (s *selection) of(interfaces []layer2.Interface, v4 bool) []string {
 }
 
 // interfaceless says, for a person, why no interface can answer.
-func (f *facts) interfaceless(allowed *selection) string {
-	var names []string
-	for _, i := range f.interfaces {
-		names = append(names, i.Name)
-	}
-	have := "this node has none"
-	if len(names) > 0 {
-		have = "this node has " + strings.Join(names, ", ")
+func (f *facts) interfaceless(allowed *selection, v4 bool) string {
+	protocol := layer2.NDP
+	if v4 {
+		protocol = layer2.ARP
 	}
 	if allowed.all {
-		return "no interface is up and able to answer; " + have
+		return fmt.Sprintf("no interface of this node can answer %s", protocol)
 	}
-	return "none of the selected interfaces (" + strings.Join(allowed.names, ", ") + ") is up and able to answer; " + have
+	text := fmt.Sprintf("none of the selected interfaces (%s) can answer %s", strings.Join(allowed.names, ", "), protocol)
+	if able := (&selection{all: true}).of(f.interfaces, v4); len(able) > 0 {
+		text += "; " + strings.Join(able, ", ") + " could"
+	}
+	return text
 }

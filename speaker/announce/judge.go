@@ -88,7 +88,7 @@ func (f *facts) judge(addr netip.Addr, holders []*Service) ([]Verdict, *layer2.A
 		case own != f.self:
 			v.Reason, v.Detail = NotOwner, "owned by "+v.Owner
 		case announcement == nil:
-			v.Reason, v.Detail = NoInterface, f.interfaceless(&allowed)
+			v.Reason, v.Detail = NoInterface, f.interfaceless(&allowed, addr.Is4())
 		default:
 			v.Reason, v.Interfaces, v.Selected = Announced, announcement.Interfaces, allowed.names
 			if allowed.all {

@@ -33,8 +33,6 @@ const (
 	NoEndpoints             Reason = "noEndpoints"
 	NoMatchingAdvertisement Reason = "noMatchingAdvertisement"
 	SharedIPWithSelector    Reason = "sharedIPWithServiceSelector"
-	// NoCandidate: advertisements and endpoints leave no live node.
-	NoCandidate Reason = "noCandidate"
 
 	// Of this node; they say why it is no candidate.
 	NodeNotSelected        Reason = "nodeNotSelected"
