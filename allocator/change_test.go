@@ -237,7 +237,7 @@ func TestPoolChanges(t *testing.T) {
 			want: stays,
 		},
 		{
-			what: "pool shrunk under one address of two: the other stays",
+			what:  "pool shrunk under one address of two: the other stays",
 			pools: list(pool("p", "192.0.2.0-192.0.2.3", "2001:db8::/126")),
 			before: []option{
 				families(config.IPv4, config.IPv6), policy(config.RequireDualStack), wantAddresses("192.0.2.1", "2001:db8::1"),
@@ -259,7 +259,7 @@ func TestPoolChanges(t *testing.T) {
 			want: brief{Action: Keep, Addresses: "192.0.2.3", Pool: "b"},
 		},
 		{
-			what: "pool split by family under a dual-stack Service that only prefers both",
+			what:  "pool split by family under a dual-stack Service that only prefers both",
 			pools: list(pool("p", "192.0.2.0-192.0.2.3", "2001:db8::/126")),
 			before: []option{
 				families(config.IPv6, config.IPv4), policy(config.PreferDualStack), wantAddresses("192.0.2.1", "2001:db8::1"),
@@ -298,8 +298,8 @@ func TestPoolChanges(t *testing.T) {
 			what: "avoidBuggyIPs switched on, with nowhere to go", pools: list(pool("p", "192.0.2.0/32")),
 			poolsAfter: list(avoidBuggy(pool("p", "192.0.2.0/32"))),
 			want: brief{
-				Action: Keep, Addresses: "192.0.2.0", Pool: "p", Unchanged: true, Reasons: []Reason{PoolFull},
-				Notes: []string{`AllocationFailed: default/svc keeps 192.0.2.0: pool "p" has no free IPv4 address (1 of 0 in use)`},
+				Action: Keep, Addresses: "192.0.2.0", Pool: "p", Unchanged: true, Reasons: []Reason{AddressWithheld},
+				Notes: []string{`AllocationFailed: default/svc keeps 192.0.2.0: avoidBuggyIPs of pool "p" withholds all its IPv4 addresses`},
 			},
 		},
 		{
@@ -331,7 +331,7 @@ func TestPoolChanges(t *testing.T) {
 			want:       brief{Action: Keep, Addresses: "198.51.100.1", Pool: "q", Unchanged: true},
 		},
 		{
-			what: "pool turned invalid by overlapping an older pool that does not admit the Service",
+			what:  "pool turned invalid by overlapping an older pool that does not admit the Service",
 			pools: list(younger(p), pinned(pool("old", "203.0.113.0/30"), onlyNamespace("blue"))), before: []option{at("192.0.2.1")},
 			poolsAfter: list(younger(p), pinned(pool("old", "192.0.2.0/24"), onlyNamespace("blue")), q), after: []option{wish},
 			want: stays,

@@ -41,6 +41,9 @@ func (s *search) refusal(p *config.Pool, families ...config.Family) Refusal {
 		}
 		if s.take(p, []config.Family{f}).pool == nil {
 			u := s.ledger.Usage(p)
+			if u.Capacity(f) == 0 {
+				return Refusal{p.Name, AddressWithheld, fmt.Sprintf("avoidBuggyIPs of pool %q withholds all its %s addresses", p.Name, f)}
+			}
 			return Refusal{p.Name, PoolFull, fmt.Sprintf("pool %q has no free %s address (%d of %d in use)",
 				p.Name, f, u.Assigned(f), u.Capacity(f))}
 		}

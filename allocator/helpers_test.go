@@ -6,15 +6,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/clarion-lb/clarion/api/v1beta1"
 	"github.com/clarion-lb/clarion/config"
 )
+
+// sameAddr lets cmp.Diff compare addresses, whose fields it cannot see.
+var sameAddr = cmpopts.EquateComparable(netip.Addr{})
 
 // pool is one IPAddressPool with the given entries.
 func pool(name string, entries ...string) v1beta1.IPAddressPool {

@@ -88,9 +88,8 @@ func (s *search) outside() Refusal {
 			continue
 		}
 		if p := s.suspendedAt(a); p != nil {
-			r := suspended(p)
-			r.Detail = fmt.Sprintf("%s is in %s", a, r.Detail)
-			return r
+			return Refusal{p.Name, Suspended, fmt.Sprintf(
+				"%s is in pool %q, which is suspended because its object is invalid", a, p.Name)}
 		}
 		return Refusal{Reason: AddressOutsidePools, Detail: fmt.Sprintf("no pool contains %s", a)}
 	}
