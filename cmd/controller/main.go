@@ -34,7 +34,7 @@ Services. It keeps no state of its own: what a Service's status says it holds.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	o.Common.Register(cmd)
+	o.Register(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.leaderElect, "leader-elect", true, "let one of several controllers work at a time, chosen by a Lease")
 	f.StringVar(&o.secret, "ml-secret-name", os.Getenv("METALLB_ML_SECRET_NAME"), "Secret with the key of the speakers' membership, created if it does not exist (env METALLB_ML_SECRET_NAME); empty: none is created")

@@ -52,17 +52,17 @@ func newAssigner(o ControllerOptions, m manager.Manager) *assigner {
 
 // reconcile brings one Service's status in line with what it should hold.
 func (a *assigner) reconcile(ctx context.Context, r reconcile.Request) (reconcile.Result, error) {
-	var obj corev1.Service
-	err := a.client.Get(ctx, r.NamespacedName, &obj)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return reconcile.Result{}, fmt.Errorf("kube: failed to read Service %s: %w", r, err)
-	}
 	if _, err := a.prepare(ctx, false); err != nil {
 		return reconcile.Result{}, err
 	}
-	if err != nil {
+	var obj corev1.Service
+	err := a.client.Get(ctx, r.NamespacedName, &obj)
+	if apierrors.IsNotFound(err) {
 		a.release(r.NamespacedName)
 		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("kube: failed to read Service %s: %w", r, err)
 	}
 	svc := config.ParseService(&obj)
 	if !a.Handles(svc.Class) {

@@ -191,7 +191,7 @@ func (w *l2Status) write(ctx context.Context, svc types.NamespacedName, mine *v1
 	if err := w.client.Status().Patch(ctx, mine, client.MergeFrom(base)); err != nil {
 		return fmt.Errorf("kube: failed to write the ServiceL2Status of %s: %w", svc, err)
 	}
-	return w.tell(ctx, svc, corev1.EventTypeNormal, "nodeAssigned", fmt.Sprintf("announcing from node %q with protocol %q", w.node, announce.Layer2))
+	return w.tell(ctx, svc, news{corev1.EventTypeNormal, "nodeAssigned", fmt.Sprintf("announcing from node %q with protocol %q", w.node, announce.Layer2)})
 }
 
 // complain says once that this node owns an address and cannot announce it.
@@ -208,14 +208,17 @@ func (w *l2Status) complain(ctx context.Context, svc types.NamespacedName, compl
 	if complaint == "" || complaint == said {
 		return nil
 	}
-	return w.tell(ctx, svc, corev1.EventTypeWarning, "announceFailed", complaint)
+	return w.tell(ctx, svc, news{corev1.EventTypeWarning, "announceFailed", complaint})
 }
 
-func (w *l2Status) tell(ctx context.Context, name types.NamespacedName, kind, reason, text string) error {
+// news is what an Event says.
+type news struct{ kind, reason, text string }
+
+func (w *l2Status) tell(ctx context.Context, name types.NamespacedName, n news) error {
 	var svc corev1.Service
 	if err := w.client.Get(ctx, name, &svc); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	w.events.Eventf(&svc, nil, kind, reason, "Announce", "%s", text)
+	w.events.Eventf(&svc, nil, n.kind, n.reason, "Announce", "%s", n.text)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/go-logr/logr"
@@ -55,12 +56,7 @@ func (p *Process) Handles(class string) bool {
 	if len(p.Classes) == 0 {
 		return class == ""
 	}
-	for _, c := range p.Classes {
-		if c == class {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.Classes, class)
 }
 
 // election names the Lease by which one of several controllers is chosen.

@@ -67,8 +67,8 @@ func (p *poolStatus) write(ctx context.Context, pool *v1beta1.IPAddressPool, vie
 		return nil
 	}
 	before := pool.Status.DeepCopy()
-	pool.Status.AssignedIPv4, pool.Status.AvailableIPv4 = u.AssignedIPv4, u.CapacityIPv4-u.AssignedIPv4
-	pool.Status.AssignedIPv6, pool.Status.AvailableIPv6 = u.AssignedIPv6, u.CapacityIPv6-u.AssignedIPv6
+	pool.Status.AssignedIPv4, pool.Status.AvailableIPv4 = u.AssignedIPv4, u.Available(config.IPv4)
+	pool.Status.AssignedIPv6, pool.Status.AvailableIPv6 = u.AssignedIPv6, u.Available(config.IPv6)
 	meta.SetStatusCondition(&pool.Status.Conditions, verdictOn(pool, view.problems))
 	if reflect.DeepEqual(*before, pool.Status) {
 		return nil

@@ -29,7 +29,7 @@ func NewController(reg prometheus.Registerer) (*Controller, error) {
 		inUseIPv4: pool("ipv4_addresses_in_use_total", "Distinct IPv4 addresses of the pool that Services hold."),
 		inUseIPv6: pool("ipv6_addresses_in_use_total", "Distinct IPv6 addresses of the pool that Services hold."),
 	}
-	return c, register(reg, append(c.Process.collectors(), c.vectors()...))
+	return c, register(reg, append(c.collectors(), c.vectors()...))
 }
 
 func (c *Controller) vectors() []prometheus.Collector {

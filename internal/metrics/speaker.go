@@ -32,7 +32,7 @@ func NewSpeaker(reg prometheus.Registerer, node string, status func() layer2.Sta
 		}, []string{"protocol", "reason"}),
 		reasons: map[announce.Key]announce.Reason{},
 	}
-	all := append(s.Process.collectors(), s.announced, s.verdicts, newLayer2(status))
+	all := append(s.collectors(), s.announced, s.verdicts, newLayer2(status))
 	return s, register(reg, all)
 }
 
