@@ -90,7 +90,9 @@ func (m *memory) take() []sent {
 	return out
 }
 
+// groups are the groups that a link is in once announcements have gone before.
 func (m *memory) groups(link string) []netip.Addr {
+	time.Sleep(10 * time.Millisecond)
 	synctest.Wait()
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -76,9 +76,15 @@ func (g *gratuitous) cancel(what onLink) {
 	}
 }
 
+// urgent reports whether an address waits for its first announcement.
+func (g *gratuitous) urgent() bool {
+	g.skipCancelled()
+	return len(g.firsts) > 0
+}
+
 // take returns what to announce now.
 func (g *gratuitous) take(now time.Time) []onLink {
-	if g.skipCancelled(); len(g.firsts) > 0 {
+	if g.urgent() {
 		return g.takeFirsts(now)
 	}
 	if len(g.repeats) == 0 || now.Before(g.repeats[0].due) || now.Before(g.nextAgain) {
@@ -124,9 +130,8 @@ func (g *gratuitous) plan(j *job, now time.Time) {
 
 // wake returns when take has something next, and false if never.
 func (g *gratuitous) wake() (time.Time, bool) {
-	g.skipCancelled()
 	switch {
-	case len(g.firsts) > 0:
+	case g.urgent():
 		return g.nextFirst, true
 	case len(g.repeats) == 0:
 		return time.Time{}, false

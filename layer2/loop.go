@@ -150,8 +150,12 @@ func (l *loop) send(p *port, count *counters, frame []byte) {
 	}
 }
 
-// join goes on joining the groups of every port.
+// join goes on joining the groups of every port. First announcements go before:
+// they need no group, and thousands of groups take the kernel a while.
 func (l *loop) join(now time.Time) {
+	if l.gratuitous.urgent() {
+		return
+	}
 	for _, p := range l.ports {
 		if p.joining() {
 			l.joinSome(p, now)
@@ -162,8 +166,9 @@ func (l *loop) join(now time.Time) {
 // wake returns when there is something to do next, and false if never.
 func (l *loop) wake() (time.Time, bool) {
 	next, ok := l.gratuitous.wake()
+	urgent := l.gratuitous.urgent()
 	for _, p := range l.ports {
-		if p.joining() {
+		if p.joining() && !urgent {
 			return time.Time{}, true
 		}
 		if !p.retryAt.IsZero() && (!ok || p.retryAt.Before(next)) {

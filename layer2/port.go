@@ -61,7 +61,7 @@ func (l *loop) mend(p *port, now time.Time) {
 		l.engine.log.Info("answering on interface",
 			"interface", p.id.Link, "protocol", p.id.Protocol.String(), "mac", p.link.MAC.String())
 	}
-	p.retryAt = time.Time{}
+	p.retryAt = time.Time{} // joinSome sets it again if it must
 	l.assign(p)
 	p.session.memberships.want(p.addrs)
 }
@@ -69,7 +69,7 @@ func (l *loop) mend(p *port, now time.Time) {
 // joining reports whether p is not through with its groups.
 func (p *port) joining() bool { return p.session != nil && p.session.memberships.pending }
 
-// joinSome goes on joining p's groups. Announcing comes before: it needs none.
+// joinSome goes on joining p's groups.
 func (l *loop) joinSome(p *port, now time.Time) {
 	done, err := p.session.memberships.step()
 	switch {

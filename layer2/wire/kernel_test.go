@@ -17,11 +17,7 @@ func TestKernelResolves(t *testing.T) {
 	s := newSegment(t)
 	s.node.announce(t, owned4, owned6)
 	for _, addr := range []netip.Addr{owned4, owned6} {
-		s.client.knock(t, addr)
-		eventually(t, addr.String()+" resolves", func() bool {
-			mac, state := s.client.neighbour(t, addr)
-			return mac == nodeMAC.String() && state == netlink.NUD_REACHABLE
-		})
+		s.client.resolves(t, addr, nodeMAC)
 	}
 	for _, addr := range []string{"192.0.2.81", "2001:db8::81"} {
 		addr := netip.MustParseAddr(addr)

@@ -4,13 +4,13 @@ package wire_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/layer2/wire"
@@ -34,26 +35,35 @@ var (
 	owned6  = netip.MustParseAddr("2001:db8::80")
 )
 
-// TestMain gives a user who is not root a network namespace to be root in.
+// TestMain gives a user who is not root a user namespace to be root in.
 func TestMain(m *testing.M) {
-	const inside = "CLARION_TEST_UNSHARED"
-	if os.Geteuid() == 0 || os.Getenv(inside) != "" {
+	if os.Getenv(engineEnv) != "" {
+		if err := runEngine(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	if os.Geteuid() == 0 {
 		os.Exit(m.Run())
 	}
-	self := exec.Command("unshare", append([]string{"-Urnm", "/proc/self/exe"}, os.Args[1:]...)...)
-	self.Env = append(os.Environ(), inside+"=1")
-	self.Stdin, self.Stdout, self.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err := self.Run()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		os.Exit(0)
-	case !errors.As(err, &exit):
-		fmt.Fprintf(os.Stderr, "layer2/wire: failed to run unshare (install util-linux, or run the tests as root): %v\n", err)
-	case os.Getenv(inside) == "":
-		fmt.Fprintln(os.Stderr, "layer2/wire: the tests failed in a user namespace; if it could not be made, run them as root or set kernel.unprivileged_userns_clone=1 and kernel.apparmor_restrict_unprivileged_userns=0")
+	if err := runAsRoot(); err != nil {
+		fmt.Fprintf(os.Stderr, "layer2/wire: failed to run the tests as root of a user namespace: %v\n"+
+			"Run them as root, or install util-linux and allow user namespaces:\n"+
+			"  sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0\n", err)
+		os.Exit(1)
 	}
-	os.Exit(1)
+}
+
+// runAsRoot runs this test binary again where it is root.
+func runAsRoot() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	again := exec.Command("unshare", append([]string{"-Urnm", self}, os.Args[1:]...)...)
+	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return again.Run()
 }
 
 // segment is a cable between eth0 of a node and eth0 of a client, each in its
@@ -95,8 +105,21 @@ func (s *segment) connect(t testing.TB) {
 	for _, addr := range []string{"192.0.2.9/24", "2001:db8::9/64"} {
 		a, err := netlink.ParseAddr(addr)
 		must(t, err)
+		a.Flags = unix.IFA_F_NODAD // usable at once
 		must(t, s.client.net.AddrAdd(s.client.link(t), a))
 	}
+	for _, h := range []*host{s.node, s.client} {
+		eventually(t, "the kernel speaks IPv6 on the new link", func() bool { return h.hasLinkLocal(t) })
+	}
+}
+
+func (h *host) hasLinkLocal(t testing.TB) bool {
+	t.Helper()
+	addrs, err := h.net.AddrList(h.link(t), netlink.FAMILY_V6)
+	must(t, err)
+	return slices.ContainsFunc(addrs, func(a netlink.Addr) bool {
+		return a.IP.IsLinkLocalUnicast() && a.Flags&unix.IFA_F_TENTATIVE == 0
+	})
 }
 
 func newHost(t testing.TB) *host {
@@ -222,6 +245,18 @@ func (h *host) setNeighbour(t testing.TB, addr netip.Addr, mac layer2.MAC, state
 	must(t, h.net.NeighSet(&netlink.Neigh{
 		LinkIndex: h.link(t).Attrs().Index, State: state, IP: addr.AsSlice(), HardwareAddr: mac[:],
 	}))
+}
+
+// resolves waits until the host's kernel has found addr at mac.
+func (h *host) resolves(t testing.TB, addr netip.Addr, mac layer2.MAC) {
+	t.Helper()
+	eventually(t, addr.String()+" resolves", func() bool {
+		got, state := h.neighbour(t, addr)
+		if state == netlink.NUD_NONE || state == netlink.NUD_FAILED {
+			h.knock(t, addr)
+		}
+		return got == mac.String() && state == netlink.NUD_REACHABLE
+	})
 }
 
 // knock makes the host's kernel ask for addr by sending something to it.

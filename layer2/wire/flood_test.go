@@ -1,0 +1,188 @@
+//go:build linux
+
+package wire_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/clarion-lb/clarion/layer2"
+	"github.com/clarion-lb/clarion/layer2/wire"
+)
+
+// engineEnv makes this test binary a process that only runs an engine, with the
+// Config it reads as JSON: what it costs can then be told from what asking costs.
+const engineEnv = "CLARION_TEST_ENGINE"
+
+// runEngine is that process. It says when it is ready, and ends on a signal.
+func runEngine() error {
+	var c layer2.Config
+	if err := json.NewDecoder(os.Stdin).Decode(&c); err != nil {
+		return err
+	}
+	e, err := layer2.New(layer2.Options{Wire: wire.Sockets{}})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	e.Set(c)
+	go func() {
+		<-e.Changed()
+		fmt.Println("ready")
+	}()
+	return e.Run(ctx)
+}
+
+// BenchmarkFlood asks an engine that owns 5,000 addresses at a constant rate and
+// reports the share answered, the time to the answer, and the engine's CPU time
+// for each. The numbers are the machine's; nothing is asserted.
+func BenchmarkFlood(b *testing.B) {
+	for _, rate := range []int{1000, 10000, 20000, 50000} {
+		b.Run(strconv.Itoa(rate)+"/s", func(b *testing.B) {
+			s := newSegment(b)
+			addrs := make([]netip.Addr, 5000)
+			for i := range addrs {
+				addrs[i] = netip.AddrFrom4([4]byte{198, 51, byte(100 + i>>8), byte(i)})
+			}
+			flood(b, s, s.node.own(b, addrs...), rate)
+		})
+	}
+}
+
+func flood(b *testing.B, s *segment, c layer2.Config, rate int) {
+	b.Helper()
+	pid := s.startEngine(b, c)
+	tap := s.client.tap(b, unix.ETH_P_ARP)
+	raw, err := tap.c.SyscallConn()
+	must(b, err)
+	must(b, raw.Control(func(fd uintptr) { // our reader must not be what loses answers
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20)
+	}))
+	time.Sleep(300 * time.Millisecond) // past the first announcements
+
+	// The sender's MAC numbers the question; the answer brings it back.
+	question := request(client4, c.Announcements[0].Addr).frame(b)
+	sentAt := make([]time.Time, b.N)
+	var latencies []time.Duration
+	var mu sync.Mutex
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		frame := make([]byte, 128)
+		for {
+			n, _, err := tap.c.ReadFrom(frame)
+			if err != nil {
+				return
+			}
+			now := time.Now()
+			if n < 42 || frame[0] != 0x06 {
+				continue
+			}
+			mu.Lock()
+			latencies = append(latencies, now.Sub(sentAt[binary.BigEndian.Uint32(frame[2:])]))
+			mu.Unlock()
+		}
+	})
+
+	cpu := cpuTime(b, pid)
+	b.ResetTimer()
+	begin := time.Now()
+	for i := range b.N {
+		for time.Since(begin) < time.Duration(i)*time.Second/time.Duration(rate) {
+			time.Sleep(100 * time.Microsecond)
+		}
+		addr := c.Announcements[i%len(c.Announcements)].Addr.As4()
+		copy(question[38:], addr[:])
+		question[22], question[23] = 0x06, 0
+		binary.BigEndian.PutUint32(question[24:], uint32(i))
+		mu.Lock()
+		sentAt[i] = time.Now()
+		mu.Unlock()
+		tap.send(question)
+	}
+	b.StopTimer()
+	took := time.Since(begin)
+	for answered := -1; ; time.Sleep(300 * time.Millisecond) { // until no more come
+		mu.Lock()
+		before := answered
+		answered = len(latencies)
+		mu.Unlock()
+		if answered == before {
+			break
+		}
+	}
+	cpu = cpuTime(b, pid) - cpu
+	must(b, tap.c.SetReadDeadline(time.Now()))
+	reader.Wait()
+
+	if len(latencies) == 0 {
+		latencies = append(latencies, took) // on a machine that is stuck
+	}
+	slices.Sort(latencies)
+	at := func(p int) float64 { return float64(latencies[(len(latencies)-1)*p/100].Microseconds()) }
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(b.N)/took.Seconds(), "asked/s")
+	b.ReportMetric(100*float64(len(latencies))/float64(b.N), "%answered")
+	b.ReportMetric(at(50), "p50-µs")
+	b.ReportMetric(at(99), "p99-µs")
+	b.ReportMetric(float64(cpu.Nanoseconds())/float64(len(latencies))/1000, "cpu-µs/answer")
+}
+
+// startEngine runs an engine with c on the node, in a process of its own, until
+// the test ends.
+func (s *segment) startEngine(b *testing.B, c layer2.Config) (pid int) {
+	b.Helper()
+	config, err := json.Marshal(c)
+	must(b, err)
+	self, err := os.Executable()
+	must(b, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), engineEnv+"=1")
+	cmd.Stdin = bytes.NewReader(config)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	must(b, err)
+	s.node.do(b, func() { err = cmd.Start() })
+	must(b, err)
+	b.Cleanup(func() {
+		must(b, cmd.Process.Signal(os.Interrupt))
+		must(b, cmd.Wait())
+	})
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		b.Fatalf("the engine did not start: %q, %v", line, err)
+	}
+	return cmd.Process.Pid
+}
+
+// cpuTime is what a process has used, by the scheduler's account of its threads.
+func cpuTime(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	must(b, err)
+	var sum time.Duration
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		must(b, err)
+		ns, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
+		must(b, err)
+		sum += time.Duration(ns)
+	}
+	return sum
+}
