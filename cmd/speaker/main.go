@@ -1,0 +1,124 @@
+// Command speaker announces the addresses of Services from one node: it
+// answers ARP and NDP for those this node owns.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/clarion-lb/clarion/cmd/internal/cli"
+	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/internal/kube"
+	"github.com/clarion-lb/clarion/internal/link"
+	"github.com/clarion-lb/clarion/internal/metrics"
+	"github.com/clarion-lb/clarion/layer2"
+	"github.com/clarion-lb/clarion/layer2/wire"
+	"github.com/clarion-lb/clarion/speaker"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+func main() {
+	os.Exit(cli.Execute(command()))
+}
+
+// excludeFile is where ConfigMap metallb-excludel2 is mounted.
+const excludeFile = "/etc/metallb/excludel2.yaml"
+
+type options struct {
+	cli.Common
+	node            string
+	ignoreExcludeLB bool
+	membership      membershipFlags
+}
+
+func command() *cobra.Command {
+	o := &options{}
+	cmd := &cobra.Command{
+		Use:   "speaker",
+		Short: "Announce the addresses of Services from this node",
+		Long: `The speaker runs on every node. It watches Services and the configuration of
+namespace metallb-system, finds out with the speakers of the other nodes who is
+alive, and answers ARP and NDP for the addresses that this node owns.
+
+It needs the capability NET_RAW and nothing else.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	o.Register(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.node, "node-name", os.Getenv("METALLB_NODE_NAME"), "name of this node (env METALLB_NODE_NAME); required")
+	f.BoolVar(&o.ignoreExcludeLB, "ignore-exclude-lb", false, "announce from nodes labelled node.kubernetes.io/exclude-from-external-load-balancers too; the same on all nodes")
+	o.membership.register(cmd)
+	return cmd
+}
+
+func (o *options) run(ctx context.Context) error {
+	if o.node == "" {
+		return errors.New("the name of this node is not known: set --node-name or METALLB_NODE_NAME")
+	}
+	process, err := o.Process("127.0.0.1")
+	if err != nil {
+		return err
+	}
+	text, err := cli.ReadOptional(excludeFile)
+	if err != nil {
+		return err
+	}
+	exclude, err := config.ParseExcludeList(text)
+	if err != nil {
+		return err
+	}
+	engine, err := layer2.New(layer2.Options{Wire: wire.Sockets{}, Log: process.Log})
+	if err != nil {
+		return err
+	}
+	meter, err := metrics.NewSpeaker(kube.Registry(), o.node, engine.Status)
+	if err != nil {
+		return err
+	}
+	process.Meter = meter
+	links, err := link.New(link.Options{Log: process.Log})
+	if err != nil {
+		return err
+	}
+
+	var api *kube.Speaker
+	loop, err := speaker.New(speaker.Options{
+		Node: o.node, Exclude: exclude, IgnoreExcludeLabel: o.ignoreExcludeLB, Layer2: engine, Log: process.Log,
+		Report: func(r announce.Revision) {
+			meter.Report(r)
+			api.Report(r)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	peers, err := o.membership.join(o.node, loop, process.Log)
+	if err != nil {
+		return err
+	}
+	api = kube.NewSpeaker(kube.SpeakerOptions{
+		Process: process, Node: o.node, Pod: o.Pod, PeerLabels: peers.labels,
+		Feed: kube.Feed{
+			Snapshot: loop.SetSnapshot,
+			Service:  loop.SetService,
+			Gone:     loop.DeleteService,
+			Synced:   loop.Synced,
+			Peers:    peers.set,
+		},
+	})
+
+	// All of them end when one fails or the process is told to.
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return links.Run(ctx) })
+	group.Go(func() error { return follow(ctx, links.Changed(), func() { loop.SetLinks(translate(links.Links())) }) })
+	group.Go(func() error { return peers.run(ctx) })
+	group.Go(func() error { return peers.tell(ctx) })
+	group.Go(func() error { return api.Run(ctx) })
+	group.Go(func() error { return loop.Run(ctx) })
+	return group.Wait()
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/clarion-lb/clarion/cmd/internal/cli"
+	"github.com/clarion-lb/clarion/internal/link"
+	"github.com/clarion-lb/clarion/internal/members"
+	"github.com/clarion-lb/clarion/speaker"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+// tuningFile is where ConfigMap metallb-memberlist-config is mounted, if it is.
+const tuningFile = "/etc/metallb/memberlist/config.json"
+
+// membershipFlags say how the speakers find each other.
+type membershipFlags struct {
+	addr, port, labels, keyDir string
+	wan                        bool
+}
+
+func (m *membershipFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&m.addr, "ml-bindaddr", os.Getenv("METALLB_ML_BIND_ADDR"), "address on which the speakers find out who is alive (env METALLB_ML_BIND_ADDR); empty: every node counts as alive")
+	f.StringVar(&m.port, "ml-bindport", envOr("METALLB_ML_BIND_PORT", "7946"), "TCP and UDP port for the same (env METALLB_ML_BIND_PORT)")
+	f.StringVar(&m.labels, "ml-labels", os.Getenv("METALLB_ML_LABELS"), "labels of the speakers' pods, k=v,k=v (env METALLB_ML_LABELS); empty: every node counts as alive")
+	f.StringVar(&m.keyDir, "ml-secret-key-path", os.Getenv("METALLB_ML_SECRET_KEY_PATH"), "directory with the file secretkey that encrypts it (env METALLB_ML_SECRET_KEY_PATH)")
+	f.BoolVar(&m.wan, "ml-wan-config", false, "slower timing, for nodes far from each other")
+}
+
+func envOr(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}
+
+// peers is the membership of this node, or its absence.
+type peers struct {
+	labels labels.Set // nil when membership is off
+	port   uint16
+	list   *members.List
+	loop   *speaker.Speaker
+}
+
+// join makes the membership that the flags ask for, and starts nothing.
+func (m *membershipFlags) join(node string, loop *speaker.Speaker, log *slog.Logger) (*peers, error) {
+	p := &peers{loop: loop}
+	if m.addr == "" || m.labels == "" {
+		return p, nil
+	}
+	addr, err := netip.ParseAddr(m.addr)
+	if err != nil {
+		return nil, fmt.Errorf("--ml-bindaddr: invalid value %q: must be an IP address", m.addr)
+	}
+	port, err := strconv.ParseUint(m.port, 10, 16)
+	if err != nil || port == 0 {
+		return nil, fmt.Errorf("--ml-bindport: invalid value %q: must be a port number", m.port)
+	}
+	p.port = uint16(port)
+	if p.labels, err = labels.ConvertSelectorToLabelsMap(m.labels); err != nil {
+		return nil, fmt.Errorf("--ml-labels: invalid value %q: %w", m.labels, err)
+	}
+	o := members.Options{Node: node, BindAddr: netip.AddrPortFrom(addr, p.port), WAN: m.wan, Log: log}
+	if o.Key, err = cli.ReadOptional(m.keyDir, "secretkey"); err != nil {
+		return nil, fmt.Errorf("--ml-secret-key-path: %w", err)
+	}
+	if err := readTuning(&o); err != nil {
+		return nil, err
+	}
+	p.list, err = members.New(o)
+	return p, err
+}
+
+// readTuning reads the timing that replaces the default, if there is a file.
+func readTuning(o *members.Options) error {
+	text, err := cli.ReadOptional(tuningFile)
+	if err != nil || text == nil {
+		return err
+	}
+	t, err := members.ParseTuning(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", tuningFile, err)
+	}
+	o.Tuning = &t
+	return nil
+}
+
+// set tells where the other speakers are.
+func (p *peers) set(addrs []netip.Addr) {
+	all := make([]netip.AddrPort, len(addrs))
+	for i, a := range addrs {
+		all[i] = netip.AddrPortFrom(a, p.port)
+	}
+	p.list.SetPeers(all)
+}
+
+// run keeps the membership until ctx ends.
+func (p *peers) run(ctx context.Context) error {
+	if p.list == nil {
+		return nil
+	}
+	return p.list.Run(ctx)
+}
+
+// tell hands the members over as they change. Until the first round of calls
+// is over nobody knows who is alive, and nothing is said.
+func (p *peers) tell(ctx context.Context) error {
+	if p.list == nil {
+		return nil
+	}
+	return follow(ctx, p.list.Changed(), func() {
+		if names := p.list.Members(); names != nil {
+			p.loop.SetMembers(announce.Members{Known: true, Names: names})
+		}
+	})
+}
+
+// follow calls do after each change until ctx ends.
+func follow(ctx context.Context, changed <-chan struct{}, do func()) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+			do()
+		}
+	}
+}
+
+// translate says what the kernel said, in the words of the deciding package.
+func translate(links []link.Link) []announce.Link {
+	out := make([]announce.Link, len(links))
+	for i, l := range links {
+		out[i] = announce.Link{
+			Name: l.Name, Index: l.Index, MAC: l.MAC,
+			Up: l.Up, Carrier: l.Carrier, Broadcast: l.Broadcast, NoARP: l.NoARP,
+			Master: l.Master, LinkLocal: l.LinkLocal,
+		}
+	}
+	return out
+}
