@@ -26,11 +26,11 @@ var (
 )
 
 // frame reads hexadecimal with spaces.
-func frame(t testing.TB, s string) []byte {
-	t.Helper()
+func frame(tb testing.TB, s string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

@@ -11,11 +11,12 @@
 //	config.go, status.go   the order form and the report: plain values
 //	engine.go              what other goroutines touch: Set, Status, Changed, Run
 //	loop.go                the one goroutine that owns ports and announcements
-//	port.go                one protocol on one link: its socket, groups and reader
+//	port.go, session.go    one protocol on one link, and the time it is open
+//	membership.go          the multicast groups of one port
 //	gratuitous.go          when an address is announced unasked: pure, gets an instant
 //	responder.go           a frame in, a frame out or silence: the hot path
 //	answer.go              the whole answering rule: pure
-//	arp.go, ndp.go         frames to values and back, in place
+//	arp.go, ndp.go         frames to values and back, in place: pure
 //	wire.go                what the engine asks of the real sockets (layer2/wire)
 //
 // A request costs no allocation between its arrival and its answer: readers look

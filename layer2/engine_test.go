@@ -19,8 +19,8 @@ const ms = time.Millisecond
 // TestTakeover pins the frames of a takeover and their times (P3, P8).
 func TestTakeover(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
-		b.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned4)})
+	inTime(t, func(tr *trial) {
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned4)})
 		time.Sleep(time.Minute)
 		var want []sent
 		for _, at := range []time.Duration{0, 100 * ms, 300 * ms, 700 * ms, 1500 * ms, 3000 * ms, 5000 * ms} {
@@ -28,18 +28,18 @@ func TestTakeover(t *testing.T) {
 				sent{at, "eth0", "announce 192.0.2.80 at 02:00:00:00:00:01"},
 				sent{at, "eth0", "announce 192.0.2.80 at 02:00:00:00:00:01, as reply"})
 		}
-		wantSent(t, b.memory, want...)
-		if got := b.Status().Addresses[0].Gratuitous; got != 14 {
-			t.Errorf("counted %d gratuitous frames", got)
+		tr.wantSent(want...)
+		if got := tr.Status().Addresses[0].Gratuitous; got != 14 {
+			tr.Errorf("counted %d gratuitous frames", got)
 		}
 
-		b.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned4, owned6)})
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned4, owned6)})
 		time.Sleep(time.Minute)
 		want = nil
 		for _, at := range []time.Duration{0, 100 * ms, 300 * ms, 700 * ms, 1500 * ms, 3000 * ms, 5000 * ms} {
 			want = append(want, sent{time.Minute + at, "eth0", "announce 2001:db8::80 at 02:00:00:00:00:01"})
 		}
-		wantSent(t, b.memory, want...)
+		tr.wantSent(want...)
 	})
 }
 
@@ -102,20 +102,20 @@ func TestAnnounceTriggers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inTime(t, func(t *testing.T, b *bench) {
-				b.Set(base)
+			inTime(t, func(tr *trial) {
+				tr.Set(base)
 				time.Sleep(time.Minute)
-				b.memory.take()
-				b.Set(tc.set)
+				tr.memory.take()
+				tr.Set(tc.set)
 				time.Sleep(50 * ms) // before any repeat
 				var got []string
-				for _, s := range b.memory.take() {
+				for _, s := range tr.memory.take() {
 					if !strings.HasSuffix(s.What, "as reply") {
 						got = append(got, s.Link+" "+s.What)
 					}
 				}
 				if diff := cmp.Diff(tc.want, got); diff != "" {
-					t.Error(diff)
+					tr.Error(diff)
 				}
 			})
 		})
@@ -125,20 +125,20 @@ func TestAnnounceTriggers(t *testing.T) {
 // TestCarrierReturns: a link that goes and comes back is announced on again.
 func TestCarrierReturns(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
+	inTime(t, func(tr *trial) {
 		up := Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned6)}
 		down := Config{Announcements: onEth0(owned6)}
-		b.Set(up)
+		tr.Set(up)
 		time.Sleep(50 * ms)
-		b.Set(down)
+		tr.Set(down)
 		time.Sleep(time.Second)
-		b.Set(up)
+		tr.Set(up)
 		time.Sleep(50 * ms)
-		wantSent(t, b.memory,
+		tr.wantSent(
 			sent{0, "eth0", "announce 2001:db8::80 at 02:00:00:00:00:01"},
 			sent{1050 * ms, "eth0", "announce 2001:db8::80 at 02:00:00:00:00:01"})
-		if got := b.memory.groups("eth0"); len(got) != 1 {
-			t.Errorf("groups %v", got)
+		if got := tr.memory.groups("eth0"); len(got) != 1 {
+			tr.Errorf("groups %v", got)
 		}
 	})
 }
@@ -146,24 +146,24 @@ func TestCarrierReturns(t *testing.T) {
 // TestAnswersWhereTold: only on the links of the announcement, only while owned.
 func TestAnswersWhereTold(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
+	inTime(t, func(tr *trial) {
 		links := []Interface{link("eth0", 2), link("eth1", 3)}
-		b.Set(Config{Interfaces: links, Announcements: onEth0(owned4, owned6)})
+		tr.Set(Config{Interfaces: links, Announcements: onEth0(owned4, owned6)})
 		time.Sleep(time.Minute)
-		b.memory.take()
+		tr.memory.take()
 
 		ask := func() {
 			for _, link := range []string{"eth0", "eth1"} {
-				b.memory.hear(link, ARP, frame(t, arpRequestHex))
-				b.memory.hear(link, NDP, solicitation().append(nil))
+				tr.memory.hear(link, ARP, frame(tr, arpRequestHex))
+				tr.memory.hear(link, NDP, solicitation().append(nil))
 			}
 		}
 		ask()
-		wantSent(t, b.memory,
+		tr.wantSent(
 			sent{time.Minute, "eth0", "tell 192.0.2.9: 192.0.2.80 at 02:00:00:00:00:01"},
 			sent{time.Minute, "eth0", "tell 2001:db8::9: 2001:db8::80 at 02:00:00:00:00:01"})
 
-		b.memory.set(func() { b.memory.refuseWrite = syscall.ENOBUFS })
+		tr.memory.set(func() { tr.memory.refuseWrite = syscall.ENOBUFS })
 		ask()
 		want := Status{
 			Interfaces: []InterfaceStatus{
@@ -171,23 +171,23 @@ func TestAnswersWhereTold(t *testing.T) {
 				{Name: "eth1", ARP: PortStatus{Open: true}, NDP: PortStatus{Open: true}},
 			},
 			Addresses: []AddressStatus{
-				{Addr: owned4, Interfaces: []string{"eth0"}, Since: b.memory.start, Requests: 2, Responses: 1, Gratuitous: 14},
-				{Addr: owned6, Interfaces: []string{"eth0"}, Since: b.memory.start, Requests: 2, Responses: 1, Gratuitous: 7},
+				{Addr: owned4, Interfaces: []string{"eth0"}, Since: tr.memory.start, Requests: 2, Responses: 1, Gratuitous: 14},
+				{Addr: owned6, Interfaces: []string{"eth0"}, Since: tr.memory.start, Requests: 2, Responses: 1, Gratuitous: 7},
 			},
 		}
-		if diff := cmp.Diff(want, b.Status(), sameAddr); diff != "" {
-			t.Error(diff)
+		if diff := cmp.Diff(want, tr.Status(), sameAddr); diff != "" {
+			tr.Error(diff)
 		}
 
 		// Withdrawn: silent at once, groups left, nothing said.
-		b.memory.set(func() { b.memory.refuseWrite = nil })
-		b.Set(Config{Interfaces: links})
+		tr.memory.set(func() { tr.memory.refuseWrite = nil })
+		tr.Set(Config{Interfaces: links})
 		synctest.Wait()
 		ask()
 		time.Sleep(time.Minute)
-		wantSent(t, b.memory)
-		if got := b.memory.groups("eth0"); len(got) != 0 {
-			t.Errorf("still in %v", got)
+		tr.wantSent()
+		if got := tr.memory.groups("eth0"); len(got) != 0 {
+			tr.Errorf("still in %v", got)
 		}
 	})
 }
@@ -195,29 +195,29 @@ func TestAnswersWhereTold(t *testing.T) {
 // TestWithdrawStopsRepeats: a repeat planned is no reason to speak.
 func TestWithdrawStopsRepeats(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
+	inTime(t, func(tr *trial) {
 		links := []Interface{link("eth0", 2)}
-		b.Set(Config{Interfaces: links, Announcements: onEth0(owned6)})
+		tr.Set(Config{Interfaces: links, Announcements: onEth0(owned6)})
 		time.Sleep(50 * ms)
-		b.memory.take()
-		b.Set(Config{Interfaces: links})
+		tr.memory.take()
+		tr.Set(Config{Interfaces: links})
 		time.Sleep(time.Minute)
-		wantSent(t, b.memory)
+		tr.wantSent()
 	})
 }
 
 // TestRefusedAnnouncement: the schedule is its own second try.
 func TestRefusedAnnouncement(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
-		b.memory.set(func() { b.memory.refuseWrite = syscall.ENOBUFS })
-		b.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned6)})
+	inTime(t, func(tr *trial) {
+		tr.memory.set(func() { tr.memory.refuseWrite = syscall.ENOBUFS })
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned6)})
 		time.Sleep(200 * ms)
-		b.memory.set(func() { b.memory.refuseWrite = nil })
+		tr.memory.set(func() { tr.memory.refuseWrite = nil })
 		time.Sleep(200 * ms)
-		wantSent(t, b.memory, sent{300 * ms, "eth0", "announce 2001:db8::80 at 02:00:00:00:00:01"})
-		if got := b.Status().Addresses[0].Gratuitous; got != 1 {
-			t.Errorf("counted %d frames", got)
+		tr.wantSent(sent{300 * ms, "eth0", "announce 2001:db8::80 at 02:00:00:00:00:01"})
+		if got := tr.Status().Addresses[0].Gratuitous; got != 1 {
+			tr.Errorf("counted %d frames", got)
 		}
 	})
 }
@@ -225,7 +225,7 @@ func TestRefusedAnnouncement(t *testing.T) {
 // TestGroups: addresses share a group, and the group stays with the last.
 func TestGroups(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
+	inTime(t, func(tr *trial) {
 		one := netip.MustParseAddr("2001:db8::aa:1")
 		two := netip.MustParseAddr("2001:db8:1::aa:1")
 		group, eighty := solicitedNode(one), solicitedNode(owned6)
@@ -240,9 +240,9 @@ func TestGroups(t *testing.T) {
 			{[]netip.Addr{owned6}, []netip.Addr{eighty}},
 			{nil, nil},
 		} {
-			b.Set(Config{Interfaces: links, Announcements: onEth0(step.addrs...)})
-			if diff := cmp.Diff(step.want, b.memory.groups("eth0"), sameAddr); diff != "" {
-				t.Errorf("%v: %s", step.addrs, diff)
+			tr.Set(Config{Interfaces: links, Announcements: onEth0(step.addrs...)})
+			if diff := cmp.Diff(step.want, tr.memory.groups("eth0"), sameAddr); diff != "" {
+				tr.Errorf("%v: %s", step.addrs, diff)
 			}
 		}
 	})
@@ -252,55 +252,68 @@ func TestGroups(t *testing.T) {
 // patience, logged once, and nobody else's trouble (P6, P7).
 func TestOpenFails(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
-		b.memory.set(func() { b.memory.refuseOpen, b.memory.refuseOnly = syscall.EPERM, "eth1" })
+	inTime(t, func(tr *trial) {
+		tr.memory.set(func() { tr.memory.refuseOpen, tr.memory.refuseOnly = syscall.EPERM, "eth1" })
 		eth1 := Interface{Name: "eth1", Index: 3, MAC: ours, ARP: true}
 		c := Config{Interfaces: []Interface{link("eth0", 2), eth1}, Announcements: []Announcement{
 			{Addr: owned4, Interfaces: []string{"eth0", "eth1"}},
 		}}
-		b.Set(c)
-		<-b.Changed()
+		tr.Set(c)
+		<-tr.Changed()
 		want := []InterfaceStatus{
 			{Name: "eth0", ARP: PortStatus{Open: true}, NDP: PortStatus{Open: true}},
 			{Name: "eth1", ARP: PortStatus{Error: "layer2: failed to open ARP socket on eth1: operation not permitted"}},
 		}
-		got := b.Status()
+		got := tr.Status()
 		if diff := cmp.Diff(want, got.Interfaces); diff != "" {
-			t.Error(diff)
+			tr.Error(diff)
 		}
 		if diff := cmp.Diff([]string{"eth0"}, got.Addresses[0].Interfaces); diff != "" {
-			t.Error(diff)
+			tr.Error(diff)
 		}
 
-		// Tries at 0, 0.1, 0.3, 0.7, 1.5, 3.1, 6.3, 12.7, then every 10 s.
-		b.memory.set(func() { b.memory.opens = 0 })
-		time.Sleep(12*time.Second + 800*ms)
-		if got := b.memory.tries(); got != 7 {
-			t.Errorf("%d tries in 12.8 s", got)
+		// Tries at 0, 0.1, 0.3, 0.7, 1.5 s, then every second.
+		tr.memory.set(func() { tr.memory.opens = 0 })
+		time.Sleep(3 * time.Second)
+		if got := tr.memory.tries(); got != 5 {
+			tr.Errorf("%d more tries in 3 s", got)
 		}
 		time.Sleep(100 * time.Second)
-		if got := b.memory.tries(); got != 17 {
-			t.Errorf("%d tries in 112.8 s", got)
+		if got := tr.memory.tries(); got != 105 {
+			tr.Errorf("%d more tries in 103 s", got)
 		}
-		if got := strings.Count(b.log.take(), "level=WARN"); got != 1 {
-			t.Errorf("%d warnings", got)
+		if got := strings.Count(tr.log.take(), "level=WARN"); got != 1 {
+			tr.Errorf("%d warnings", got)
 		}
 
 		// A Set that is about something else does not hurry; one that changes the
 		// interface does.
 		c.Announcements = nil
-		b.Set(c)
-		if b.memory.tries() != 17 {
-			t.Error("tried again without reason")
+		tr.Set(c)
+		if tr.memory.tries() != 105 {
+			tr.Error("tried again without reason")
 		}
-		b.memory.set(func() { b.memory.refuseOpen = nil })
+		tr.memory.set(func() { tr.memory.refuseOpen = nil })
 		eth1.Index = 4
-		b.Set(Config{Interfaces: []Interface{link("eth0", 2), eth1}, Announcements: []Announcement{
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2), eth1}, Announcements: []Announcement{
 			{Addr: owned4, Interfaces: []string{"eth1"}},
 		}})
 		synctest.Wait()
-		if diff := cmp.Diff(PortStatus{Open: true}, b.Status().Interfaces[1].ARP); diff != "" {
-			t.Error(diff)
+		if diff := cmp.Diff(PortStatus{Open: true}, tr.Status().Interfaces[1].ARP); diff != "" {
+			tr.Error(diff)
+		}
+	})
+}
+
+// TestLinkWithoutMAC: what cannot be told where to send is not answered.
+func TestLinkWithoutMAC(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(tr *trial) {
+		tr.Set(Config{Interfaces: []Interface{{Name: "tun0", Index: 2, ARP: true}}})
+		synctest.Wait()
+		want := PortStatus{Error: "layer2: failed to open ARP socket on tun0: the interface has no hardware address"}
+		if diff := cmp.Diff(want, tr.Status().Interfaces[0].ARP); diff != "" {
+			tr.Error(diff)
 		}
 	})
 }
@@ -308,29 +321,29 @@ func TestOpenFails(t *testing.T) {
 // TestLinkDies: a socket that fails is closed, opened again, and announced on.
 func TestLinkDies(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
+	inTime(t, func(tr *trial) {
 		eth0 := Interface{Name: "eth0", Index: 2, MAC: ours, NDP: true}
-		b.Set(Config{Interfaces: []Interface{eth0}, Announcements: onEth0(owned6)})
+		tr.Set(Config{Interfaces: []Interface{eth0}, Announcements: onEth0(owned6)})
 		time.Sleep(time.Minute)
-		b.memory.take()
-		b.log.take()
-		b.memory.set(func() { b.memory.refuseOpen = syscall.ENETDOWN })
-		b.memory.conn("eth0", NDP).broken <- syscall.ENETDOWN
+		tr.memory.take()
+		tr.log.take()
+		tr.memory.set(func() { tr.memory.refuseOpen = syscall.ENETDOWN })
+		tr.memory.conn("eth0", NDP).broken <- syscall.ENETDOWN
 		synctest.Wait()
 		want := PortStatus{Error: "layer2: failed to read from NDP socket on eth0: network is down"}
-		if diff := cmp.Diff(want, b.Status().Interfaces[0].NDP); diff != "" {
-			t.Error(diff)
+		if diff := cmp.Diff(want, tr.Status().Interfaces[0].NDP); diff != "" {
+			tr.Error(diff)
 		}
 		time.Sleep(150 * ms)
-		b.memory.set(func() { b.memory.refuseOpen = nil })
+		tr.memory.set(func() { tr.memory.refuseOpen = nil })
 		time.Sleep(200 * ms)
-		wantSent(t, b.memory, sent{time.Minute + 300*ms, "eth0", "announce 2001:db8::80 at 02:00:00:00:00:01"})
+		tr.wantSent(sent{time.Minute + 300*ms, "eth0", "announce 2001:db8::80 at 02:00:00:00:00:01"})
 		wantLog := `level=WARN msg="failed to answer on interface" interface=eth0 protocol=NDP error="layer2: failed to read from NDP socket on eth0: network is down"
 level=WARN msg="failed to answer on interface" interface=eth0 protocol=NDP error="layer2: failed to open NDP socket on eth0: network is down"
 level=INFO msg="answering on interface" interface=eth0 protocol=NDP mac=02:00:00:00:00:01
 `
-		if diff := cmp.Diff(wantLog, b.log.take()); diff != "" {
-			t.Error(diff)
+		if diff := cmp.Diff(wantLog, tr.log.take()); diff != "" {
+			tr.Error(diff)
 		}
 	})
 }
@@ -339,23 +352,23 @@ level=INFO msg="answering on interface" interface=eth0 protocol=NDP mac=02:00:00
 // missing, and tries again.
 func TestJoinFails(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
-		b.memory.set(func() { b.memory.refuseJoin = syscall.ENOMEM })
+	inTime(t, func(tr *trial) {
+		tr.memory.set(func() { tr.memory.refuseJoin = syscall.ENOMEM })
 		eth0 := Interface{Name: "eth0", Index: 2, MAC: ours, NDP: true}
-		b.Set(Config{Interfaces: []Interface{eth0}, Announcements: onEth0(owned6)})
+		tr.Set(Config{Interfaces: []Interface{eth0}, Announcements: onEth0(owned6)})
 		synctest.Wait()
 		want := PortStatus{Open: true, Error: "layer2: failed to join multicast group ff02::1:ff00:80 on eth0: cannot allocate memory"}
-		if diff := cmp.Diff(want, b.Status().Interfaces[0].NDP); diff != "" {
-			t.Error(diff)
+		if diff := cmp.Diff(want, tr.Status().Interfaces[0].NDP); diff != "" {
+			tr.Error(diff)
 		}
 		time.Sleep(150 * ms)
-		b.memory.set(func() { b.memory.refuseJoin = nil })
+		tr.memory.set(func() { tr.memory.refuseJoin = nil })
 		time.Sleep(200 * ms)
-		if diff := cmp.Diff(PortStatus{Open: true}, b.Status().Interfaces[0].NDP); diff != "" {
-			t.Error(diff)
+		if diff := cmp.Diff(PortStatus{Open: true}, tr.Status().Interfaces[0].NDP); diff != "" {
+			tr.Error(diff)
 		}
-		if got := b.memory.groups("eth0"); len(got) != 1 {
-			t.Errorf("groups %v", got)
+		if got := tr.memory.groups("eth0"); len(got) != 1 {
+			tr.Errorf("groups %v", got)
 		}
 	})
 }
@@ -365,33 +378,33 @@ func TestJoinFails(t *testing.T) {
 // them within 5 s.
 func TestThousandAddresses(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
+	inTime(t, func(tr *trial) {
 		var addrs []netip.Addr
 		for i := range 1000 {
 			addrs = append(addrs, netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 14: byte(i >> 8), 15: byte(i)}))
 		}
-		b.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(addrs...)})
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(addrs...)})
 
 		time.Sleep(100*ms - 1)
-		if firsts := b.memory.take(); len(distinct(firsts)) != 1000 || len(firsts) != 1000 {
-			t.Errorf("%d frames for %d addresses in 100 ms", len(firsts), len(distinct(firsts)))
+		if firsts := tr.memory.take(); len(distinct(firsts)) != 1000 || len(firsts) != 1000 {
+			tr.Errorf("%d frames for %d addresses in 100 ms", len(firsts), len(distinct(firsts)))
 		}
 		time.Sleep(5 * time.Second)
-		repeats := b.memory.take()
+		repeats := tr.memory.take()
 		if len(distinct(repeats)) != 1000 {
-			t.Errorf("%d addresses repeated in 5 s", len(distinct(repeats)))
+			tr.Errorf("%d addresses repeated in 5 s", len(distinct(repeats)))
 		}
 		for i := 1; i < len(repeats); i++ {
 			if gap := repeats[i].At - repeats[i-1].At; gap < 5*ms {
-				t.Fatalf("repeat %d comes %v after the last", i, gap)
+				tr.Fatalf("repeat %d comes %v after the last", i, gap)
 			}
 		}
 		time.Sleep(time.Minute)
-		b.memory.take()
+		tr.memory.take()
 		time.Sleep(time.Hour)
-		wantSent(t, b.memory)
-		if got := len(b.memory.groups("eth0")); got != 1000 {
-			t.Errorf("%d groups", got)
+		tr.wantSent()
+		if got := len(tr.memory.groups("eth0")); got != 1000 {
+			tr.Errorf("%d groups", got)
 		}
 	})
 }
@@ -408,21 +421,21 @@ func distinct(frames []sent) map[string]bool {
 // an engine after Run, and nothing is said on leaving.
 func TestCloseIsComplete(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T, b *bench) {
+	inTime(t, func(tr *trial) {
 		for i := range 100 {
-			b.Set(Config{Interfaces: []Interface{link("eth0", i+1), link("eth1", i+1)}, Announcements: onEth0(owned4, owned6)})
-			if got := b.memory.stillOpen(); got != 6 { // ARP, NDP and groups of two links
-				t.Fatalf("%d open", got)
+			tr.Set(Config{Interfaces: []Interface{link("eth0", i+1), link("eth1", i+1)}, Announcements: onEth0(owned4, owned6)})
+			if got := tr.memory.stillOpen(); got != 6 { // ARP, NDP and groups of two links
+				tr.Fatalf("%d open", got)
 			}
 		}
-		b.memory.take()
-		b.stop()
-		wantSent(t, b.memory)
-		if diff := cmp.Diff(Status{Interfaces: []InterfaceStatus{}}, b.Status()); diff != "" {
-			t.Error(diff)
+		tr.memory.take()
+		tr.stop()
+		tr.wantSent()
+		if diff := cmp.Diff(Status{Interfaces: []InterfaceStatus{}}, tr.Status()); diff != "" {
+			tr.Error(diff)
 		}
-		if err := b.Run(t.Context()); err == nil {
-			t.Error("ran twice")
+		if err := tr.Engine.Run(tr.Context()); err == nil {
+			tr.Error("ran twice")
 		}
 	})
 }

@@ -236,22 +236,23 @@ func (l *logbook) take() string {
 	return l.b.String()
 }
 
-// bench is an engine that runs on a memory inside a synctest bubble.
-type bench struct {
+// trial is a test with an engine that runs on a memory inside a synctest bubble.
+type trial struct {
+	*testing.T
 	*Engine
 	memory *memory
 	log    *logbook
-	stop   func()
+	stop   func() // ends Run; at the latest with the trial
 }
 
 // inTime runs f with a running engine in fake time, and checks that the engine
 // leaves nothing open behind.
-func inTime(t *testing.T, f func(t *testing.T, b *bench)) {
+func inTime(t *testing.T, f func(tr *trial)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{memory: newMemory(), log: &logbook{}}
+		tr := &trial{T: t, memory: newMemory(), log: &logbook{}}
 		var err error
-		b.Engine, err = New(Options{Wire: b.memory, Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{
+		tr.Engine, err = New(Options{Wire: tr.memory, Log: slog.New(slog.NewTextHandler(tr.log, &slog.HandlerOptions{
 			ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 				if a.Key == slog.TimeKey {
 					return slog.Attr{}
@@ -264,20 +265,28 @@ func inTime(t *testing.T, f func(t *testing.T, b *bench)) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
-		go func() { ended <- b.Run(ctx) }()
-		b.stop = sync.OnceFunc(func() {
+		go func() { ended <- tr.Engine.Run(ctx) }()
+		tr.stop = sync.OnceFunc(func() {
 			cancel()
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}
-			if got := b.memory.stillOpen(); got != 0 {
+			if got := tr.memory.stillOpen(); got != 0 {
 				t.Errorf("%d sockets left open", got)
 			}
 		})
-		defer b.stop()
+		defer tr.stop()
 		synctest.Wait()
-		f(t, b)
+		f(tr)
 	})
+}
+
+// wantSent checks what was sent since the last look.
+func (tr *trial) wantSent(want ...sent) {
+	tr.Helper()
+	if diff := cmp.Diff(want, tr.memory.take()); diff != "" {
+		tr.Error(diff)
+	}
 }
 
 // link returns an interface with our MAC that speaks both protocols.
@@ -285,18 +294,11 @@ func link(name string, index int) Interface {
 	return Interface{Name: name, Index: index, MAC: ours, ARP: true, NDP: true}
 }
 
-// on returns the announcements of addrs on eth0.
+// onEth0 returns the announcements of addrs there.
 func onEth0(addrs ...netip.Addr) []Announcement {
 	var out []Announcement
 	for _, addr := range addrs {
 		out = append(out, Announcement{Addr: addr, Interfaces: []string{"eth0"}})
 	}
 	return out
-}
-
-func wantSent(t *testing.T, m *memory, want ...sent) {
-	t.Helper()
-	if diff := cmp.Diff(want, m.take()); diff != "" {
-		t.Error(diff)
-	}
 }

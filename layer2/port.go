@@ -8,7 +8,7 @@ import (
 
 const (
 	retryMin = 100 * time.Millisecond // after a first failure
-	retryMax = 10 * time.Second       // between any two tries
+	retryMax = time.Second            // between any two tries
 )
 
 // portID names a port.

@@ -26,6 +26,9 @@ type broken struct {
 
 // open opens the sockets of p and starts their reader.
 func (l *loop) open(p *port, now time.Time) (*session, error) {
+	if !p.link.MAC.isStation() {
+		return nil, fmt.Errorf("layer2: failed to open %v socket on %s: the interface has no hardware address", p.id.Protocol, p.id.Link)
+	}
 	conn, err := l.engine.wire.Open(p.link, p.id.Protocol)
 	if err != nil {
 		return nil, fmt.Errorf("layer2: failed to open %v socket on %s: %w", p.id.Protocol, p.id.Link, err)

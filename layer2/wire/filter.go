@@ -18,9 +18,8 @@ const (
 )
 
 // filter returns the program that the kernel runs on every frame before it
-// wakes us: 1 in 1 request reaches the process, and of a storm of anything else
-// nothing does. It passes what may deserve an answer; whether it does is for
-// layer2 to say.
+// wakes the process: it passes the requests that may deserve an answer, and of a
+// storm of anything else nothing.
 //
 // Whether the frame is for this host is the kernel's own verdict, the packet
 // type. It is right where a comparison with the interface's MAC would be wrong:

@@ -46,7 +46,7 @@ func runEngine() error {
 	e.Set(c)
 	go func() {
 		<-e.Changed()
-		fmt.Println("ready")
+		_, _ = os.Stdout.WriteString("ready\n")
 	}()
 	return e.Run(ctx)
 }
@@ -153,7 +153,7 @@ func (s *segment) startEngine(b *testing.B, c layer2.Config) (pid int) {
 	must(b, err)
 	self, err := os.Executable()
 	must(b, err)
-	cmd := exec.Command(self)
+	cmd := exec.CommandContext(context.Background(), self)
 	cmd.Env = append(os.Environ(), engineEnv+"=1")
 	cmd.Stdin = bytes.NewReader(config)
 	cmd.Stderr = os.Stderr

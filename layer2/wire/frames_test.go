@@ -37,13 +37,16 @@ type packetARP struct {
 	spa, tpa netip.Addr
 }
 
-func (p packetARP) frame(t testing.TB) []byte {
-	t.Helper()
+func (p packetARP) frame(tb testing.TB) []byte {
+	tb.Helper()
 	a, err := arp.NewPacket(p.op, p.sha[:], p.spa, p.tha[:], p.tpa)
-	must(t, err)
+	must(tb, err)
 	b, err := a.MarshalBinary()
-	must(t, err)
-	return carried(t, p.src, p.dst, ethernet.EtherTypeARP, b)
+	must(tb, err)
+	f := ethernet.Frame{Destination: p.dst[:], Source: p.src[:], EtherType: ethernet.EtherTypeARP, Payload: b}
+	b, err = f.MarshalBinary()
+	must(tb, err)
+	return b[:42] // without the padding
 }
 
 // packetNDP is a neighbour discovery message.
@@ -53,24 +56,19 @@ type packetNDP struct {
 	message        ndp.Message
 }
 
-func (p packetNDP) frame(t testing.TB) []byte {
-	t.Helper()
+func (p packetNDP) frame(tb testing.TB) []byte {
+	tb.Helper()
 	icmp, err := ndp.MarshalMessageChecksum(p.message, p.src, p.dst)
-	must(t, err)
+	must(tb, err)
 	ip := []byte{6 << 4, 0, 0, 0, 0, 0, unix.IPPROTO_ICMPV6, ndp.HopLimit}
 	binary.BigEndian.PutUint16(ip[4:], uint16(len(icmp)))
 	ip = append(append(ip, p.src.AsSlice()...), p.dst.AsSlice()...)
-	return carried(t, p.srcMAC, p.dstMAC, ethernet.EtherTypeIPv6, append(ip, icmp...))
-}
-
-func carried(t testing.TB, src, dst layer2.MAC, etherType ethernet.EtherType, payload []byte) []byte {
-	t.Helper()
-	f := ethernet.Frame{Destination: dst[:], Source: src[:], EtherType: etherType, Payload: payload}
-	b, err := f.MarshalBinary()
-	must(t, err)
-	if etherType == ethernet.EtherTypeARP {
-		return b[:42] // without the padding
+	f := ethernet.Frame{
+		Destination: p.dstMAC[:], Source: p.srcMAC[:],
+		EtherType: ethernet.EtherTypeIPv6, Payload: append(ip, icmp...),
 	}
+	b, err := f.MarshalBinary()
+	must(tb, err)
 	return b
 }
 
@@ -83,10 +81,10 @@ func request(asker, addr netip.Addr) packetARP {
 }
 
 // solicit asks for addr in the name of asker, as the client's kernel would.
-func solicit(t testing.TB, asker, addr netip.Addr) packetNDP {
-	t.Helper()
+func solicit(tb testing.TB, asker, addr netip.Addr) packetNDP {
+	tb.Helper()
 	group, err := ndp.SolicitedNodeMulticast(addr)
-	must(t, err)
+	must(tb, err)
 	g := group.As16()
 	return packetNDP{
 		srcMAC: clientMAC, dstMAC: layer2.MAC{0x33, 0x33, g[12], g[13], g[14], g[15]}, src: asker, dst: group,
@@ -123,14 +121,14 @@ func tagged(frame []byte, id byte) []byte {
 }
 
 // hostileARP are frames that deserve no answer from a node with owned4.
-func hostileARP(t testing.TB) map[string][]byte {
-	t.Helper()
+func hostileARP(tb testing.TB) map[string][]byte {
+	tb.Helper()
 	good := request(client4, owned4)
-	frame := good.frame(t)
+	frame := good.frame(tb)
 	but := func(f func(p *packetARP)) []byte {
 		p := good
 		f(&p)
-		return p.frame(t)
+		return p.frame(tb)
 	}
 	return map[string][]byte{
 		"for another address":     but(func(p *packetARP) { p.tpa = netip.MustParseAddr("192.0.2.81") }),
@@ -156,18 +154,18 @@ func hostileARP(t testing.TB) map[string][]byte {
 }
 
 // hostileNDP are frames that deserve no answer from a node with owned6.
-func hostileNDP(t testing.TB) map[string][]byte {
-	t.Helper()
-	good := solicit(t, client6, owned6)
-	frame := good.frame(t)
+func hostileNDP(tb testing.TB) map[string][]byte {
+	tb.Helper()
+	good := solicit(tb, client6, owned6)
+	frame := good.frame(tb)
 	but := func(f func(p *packetNDP)) []byte {
 		p := good
 		f(&p)
-		return p.frame(t)
+		return p.frame(tb)
 	}
 	return map[string][]byte{
-		"for another address":         solicit(t, client6, netip.MustParseAddr("2001:db8::81")).frame(t),
-		"advertisement of another":    advertise(otherMAC, allNodesMAC, owned6, allNodes).frame(t),
+		"for another address":         solicit(tb, client6, netip.MustParseAddr("2001:db8::81")).frame(tb),
+		"advertisement of another":    advertise(otherMAC, allNodesMAC, owned6, allNodes).frame(tb),
 		"from our own MAC":            but(func(p *packetNDP) { p.srcMAC = nodeMAC; p.message = &ndp.NeighborSolicitation{TargetAddress: owned6} }),
 		"from nobody, with a MAC":     but(func(p *packetNDP) { p.src = netip.IPv6Unspecified() }),
 		"from a group":                but(func(p *packetNDP) { p.src = allNodes }),
@@ -199,15 +197,15 @@ type tap struct {
 	c *packet.Conn
 }
 
-func (h *host) tap(t testing.TB, etherType int) tap {
-	t.Helper()
-	index := h.link(t).Attrs().Index
+func (h *host) tap(tb testing.TB, etherType int) tap {
+	tb.Helper()
+	index := h.link(tb).Attrs().Index
 	var c *packet.Conn
 	var err error
-	h.do(t, func() { c, err = packet.Listen(&net.Interface{Index: index}, packet.Raw, etherType, nil) })
-	must(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	return tap{t: t, c: c}
+	h.do(tb, func() { c, err = packet.Listen(&net.Interface{Index: index}, packet.Raw, etherType, nil) })
+	must(tb, err)
+	tb.Cleanup(func() { _ = c.Close() })
+	return tap{t: tb, c: c}
 }
 
 func (p tap) send(frame []byte) {

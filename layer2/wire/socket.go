@@ -73,8 +73,7 @@ func prepare(raw syscall.RawConn) error {
 // plain returns the system's error inside err without the names of calls and
 // addresses around it, which the caller's sentence does not need.
 func plain(err error) error {
-	var errno unix.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[unix.Errno](err); ok {
 		return errno
 	}
 	return err

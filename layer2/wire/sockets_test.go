@@ -25,13 +25,13 @@ import (
 )
 
 // open opens a port's socket on the host's eth0.
-func (h *host) open(t testing.TB, p layer2.Protocol) layer2.Conn {
-	t.Helper()
-	link := h.eth0(t)
+func (h *host) open(tb testing.TB, p layer2.Protocol) layer2.Conn {
+	tb.Helper()
+	link := h.eth0(tb)
 	var c layer2.Conn
 	var err error
-	h.do(t, func() { c, err = wire.Sockets{}.Open(link, p) })
-	must(t, err)
+	h.do(tb, func() { c, err = wire.Sockets{}.Open(link, p) })
+	must(tb, err)
 	return c
 }
 
@@ -61,7 +61,7 @@ func TestFilter(t *testing.T) {
 		layer2.NDP: {solicit(t, client6, owned6).frame(t), probe.frame(t)},
 	} {
 		c := s.node.open(t, protocol)
-		defer c.Close()
+		t.Cleanup(func() { _ = c.Close() })
 		tap := s.client.tap(t, unix.ETH_P_ARP)
 		for _, f := range [][]byte{
 			ip(0x0800), ip(0x86dd), ip(0x88cc), elsewhere.frame(t), group.frame(t), reply.frame(t),
@@ -100,7 +100,7 @@ func TestWhyNoICMPSocket(t *testing.T) {
 		}
 	})
 	must(t, err)
-	defer c.Close()
+	t.Cleanup(func() { _ = c.Close() })
 	must(t, c.JoinGroup(solicit(t, client6, owned6).dst))
 
 	tap := s.client.tap(t, unix.ETH_P_IPV6)
@@ -326,9 +326,9 @@ func TestNothingLeaks(t *testing.T) { //nolint:paralleltest // see above
 }
 
 // openFiles counts the descriptors of this process.
-func openFiles(t testing.TB) int {
-	t.Helper()
+func openFiles(tb testing.TB) int {
+	tb.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
-	must(t, err)
+	must(tb, err)
 	return len(entries)
 }
