@@ -6,6 +6,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
@@ -22,14 +23,17 @@ import (
 const usage = "usage: kube etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|kubectl [flags]"
 
 func main() {
-	if len(os.Args) < 2 {
+	// A link named kubectl is all that a shell needs. Otherwise drop our own name: from here on the chosen command sees the
+	// arguments it would see as a program of its own.
+	if filepath.Base(os.Args[0]) != "kubectl" {
+		os.Args = os.Args[1:]
+	}
+	if len(os.Args) == 0 {
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
 	}
-	// From here on the chosen command sees the arguments it would see as a program of its own. A command is constructed
-	// only when chosen: each registers its feature gates in one process-wide registry.
-	os.Args = os.Args[1:]
-	switch name := os.Args[0]; name {
+	// A command is constructed only when chosen: each registers its feature gates in one process-wide registry.
+	switch name := filepath.Base(os.Args[0]); name {
 	case "etcd":
 		etcdmain.Main(os.Args)
 	case "kube-apiserver":

@@ -1,0 +1,58 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"testing"
+
+	"github.com/clarion-lb/clarion/e2e/artifacts"
+	"github.com/clarion-lb/clarion/e2e/sandbox"
+)
+
+// Main builds the programs a lab needs, showing progress on standard error, enters a sandbox and runs body there. It returns the exit
+// code to end the program with, and must be the first thing the program does: what comes before Main runs three times (see package
+// sandbox).
+func Main(options sandbox.Options, body func(ctx context.Context, programs artifacts.Set) int) int {
+	if !sandbox.Inside() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		_, err := artifacts.Build(ctx, artifacts.Options{Progress: os.Stderr})
+		stop()
+		if err != nil {
+			return fail(err)
+		}
+	}
+	return sandbox.Run(options, func(ctx context.Context) int {
+		programs, err := artifacts.Locate()
+		if err != nil {
+			return fail(err)
+		}
+		return body(ctx, programs)
+	})
+}
+
+// TestMain is Main for tests: it starts one lab, hands it to use, runs the tests and returns the exit code for os.Exit.
+func TestMain(m *testing.M, options Options, use func(*Lab)) int {
+	return Main(sandbox.Options{}, func(ctx context.Context, programs artifacts.Set) int {
+		options.Programs = programs
+		l, err := Start(ctx, options)
+		if err != nil {
+			return fail(err)
+		}
+		use(l)
+		code := make(chan int, 1)
+		go func() { code <- m.Run() }()
+		select {
+		case c := <-code:
+			return c
+		case <-ctx.Done(): // interrupted: the end of the sandbox is the clean-up
+			return 1
+		}
+	})
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
