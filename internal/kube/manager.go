@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -87,7 +86,6 @@ func (p *Process) newManager(elect bool, ready healthz.Checker) (manager.Manager
 	}
 	m, err := manager.New(restConfig, manager.Options{
 		Scheme:                        scheme,
-		Logger:                        logr.FromSlogHandler(p.Log.Handler()),
 		Cache:                         p.cacheOptions(),
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        p.HealthAddress,

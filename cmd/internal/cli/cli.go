@@ -67,8 +67,9 @@ func (c *Common) Process(host string) (kube.Process, error) {
 		return kube.Process{}, err
 	}
 	// The libraries underneath log through the same handler.
-	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
-	klog.SetSlogLogger(log)
+	quiet := library{log.Handler()}
+	ctrl.SetLogger(logr.FromSlogHandler(quiet))
+	klog.SetSlogLogger(slog.New(quiet))
 	return kube.Process{
 		Namespace:     c.Namespace,
 		Classes:       c.Classes,
@@ -99,28 +100,4 @@ func ReadOptional(path ...string) ([]byte, error) {
 		return nil, nil
 	}
 	return text, err
-}
-
-// newLogger writes JSON lines to standard output, with the keys MetalLB uses.
-func newLogger(level string) (*slog.Logger, error) {
-	levels := map[string]slog.Level{
-		"all": slog.LevelDebug, "debug": slog.LevelDebug, "info": slog.LevelInfo,
-		"warn": slog.LevelWarn, "error": slog.LevelError, "none": slog.LevelError + 100,
-	}
-	min, ok := levels[level]
-	if !ok {
-		return nil, fmt.Errorf("--log-level: invalid value %q: must be all, debug, info, warn, error or none", level)
-	}
-	return slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{
-		Level: min,
-		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				a.Key = "ts"
-			}
-			if len(groups) == 0 && a.Key == slog.LevelKey {
-				a.Value = slog.StringValue(strings.ToLower(a.Value.String()))
-			}
-			return a
-		},
-	})), nil
 }
