@@ -30,10 +30,11 @@ import (
 // this repository: the code is the API server's own, without its sockets.
 type server map[schema.GroupVersionKind]resource
 
-// resource is one version of one kind.
+// resource is one version of one kind, with its status subresource.
 type resource struct {
 	schema   *structuralschema.Structural
 	strategy rest.RESTCreateUpdateStrategy
+	status   rest.RESTUpdateStrategy
 }
 
 // newServer loads every CRD of deploy/crd, and fails on one that an API server
@@ -146,11 +147,10 @@ func newResource(crd *apiextensions.CustomResourceDefinition, version apiextensi
 		return resource{}, gvk, err
 	}
 
-	return resource{
-		schema: structural,
-		strategy: customresource.NewStrategy(crdserverscheme.NewUnstructuredObjectTyper(), true, gvk, object, statusValidator,
-			structural, &apiextensions.CustomResourceSubresourceStatus{}, nil, nil),
-	}, gvk, nil
+	strategy := customresource.NewStrategy(crdserverscheme.NewUnstructuredObjectTyper(), true, gvk, object, statusValidator,
+		structural, &apiextensions.CustomResourceSubresourceStatus{}, nil, nil)
+
+	return resource{structural, strategy, customresource.NewStatusStrategy(strategy)}, gvk, nil
 }
 
 // create does what `kubectl create` does and returns the object as stored.
@@ -173,13 +173,27 @@ func (s server) update(old *unstructured.Unstructured, manifest string) (*unstru
 		return nil, err
 	}
 
-	obj.SetResourceVersion("1")
+	return replace(r.strategy, obj, old)
+}
 
+// updateStatus does the same with `--subresource status`.
+func (s server) updateStatus(old *unstructured.Unstructured, manifest string) (*unstructured.Unstructured, error) {
+	obj, r, err := s.decode(manifest)
+	if err != nil {
+		return nil, err
+	}
+
+	return replace(r.status, obj, old)
+}
+
+func replace(strategy rest.RESTUpdateStrategy, obj, old *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	old = old.DeepCopy()
 	old.SetResourceVersion("1")
-	r.strategy.PrepareForUpdate(context.Background(), obj, old)
+	obj.SetResourceVersion("1")
 
-	return obj, invalid(obj, r.strategy.ValidateUpdate(context.Background(), obj, old))
+	strategy.PrepareForUpdate(context.Background(), obj, old)
+
+	return obj, invalid(obj, strategy.ValidateUpdate(context.Background(), obj, old))
 }
 
 func (s server) decode(manifest string) (*unstructured.Unstructured, resource, error) {

@@ -395,3 +395,47 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 }
+
+// TestStatus: what we write into the status of objects, and what the schema
+// holds us to.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+
+	s := newServer(t)
+
+	const (
+		counters  = "assignedIPv4: 1, assignedIPv6: 0, availableIPv4: 255, availableIPv6: 0"
+		condition = "{type: Valid, status: 'True', reason: Reconciled, message: '', lastTransitionTime: '2026-01-01T00:00:00Z'}"
+	)
+
+	for _, tt := range []struct{ name, kind, spec, before, after, want string }{
+		{"counters", "IPAddressPool", "{addresses: [192.0.2.0/24]}", "", counters, ""},
+		{"counters and condition", "IPAddressPool", "{addresses: [192.0.2.0/24]}", counters, counters + ", conditions: [" + condition + "]", ""},
+		{"condition alone", "IPAddressPool", "{addresses: [192.0.2.0/24]}", counters, "assignedIPv4: 1, assignedIPv6: 0, availableIPv4: 255", "status.availableIPv6: Required value"},
+		{"condition twice", "IPAddressPool", "{addresses: [192.0.2.0/24]}", counters, counters + ", conditions: [" + condition + ", " + condition + "]", `status.conditions[1]: Duplicate value: {"type":"Valid"}`},
+		{"the first owner", "ServiceL2Status", "{}", "", "node: node-a, serviceName: web, serviceNamespace: default, interfaces: [{name: eth0}]", ""},
+		{"another owner", "ServiceL2Status", "{}", "node: node-a", "node: node-b", `status.node: Invalid value: "node-b": Value is immutable`},
+		{"another Service", "ServiceBGPStatus", "{}", "serviceName: a, serviceNamespace: a", "serviceName: b, serviceNamespace: a, peers: [tor]", `status.serviceName: Invalid value: "b": Value is immutable`},
+		{"another namespace", "ServiceBGPStatus", "{}", "serviceNamespace: a", "serviceNamespace: b", `status.serviceNamespace: Invalid value: "b": Value is immutable`},
+	} {
+		t.Run(tt.kind+" "+tt.name, func(t *testing.T) {
+			t.Parallel()
+
+			obj, err := s.create(object(tt.kind, tt.spec))
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if tt.before != "" {
+				if obj, err = s.updateStatus(obj, object(tt.kind, tt.spec)+"status: {"+tt.before+"}\n"); err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			_, err = s.updateStatus(obj, object(tt.kind, tt.spec)+"status: {"+tt.after+"}\n")
+			if diff := cmp.Diff(tt.want, complaint(err)); diff != "" {
+				t.Errorf("unexpected answer (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
