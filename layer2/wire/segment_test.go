@@ -99,9 +99,12 @@ func (s *segment) connect(tb testing.TB) {
 	for _, h := range []*host{s.node, s.client} {
 		h.sysctl(tb, "ipv6/conf/eth0/accept_dad", "0")
 		h.sysctl(tb, "ipv6/conf/eth0/router_solicitations", "0")
-		// A question that stays open is given up after 300 ms instead of 3 s.
-		h.sysctl(tb, "ipv4/neigh/eth0/retrans_time_ms", "100")
-		h.sysctl(tb, "ipv6/neigh/eth0/retrans_time_ms", "100")
+		for _, family := range []string{"ipv4", "ipv6"} {
+			// A question that stays open is given up after 300 ms instead of 3 s, and
+			// an entry in doubt is probed at once instead of after 5 s.
+			h.sysctl(tb, family+"/neigh/eth0/retrans_time_ms", "100")
+			h.sysctl(tb, family+"/neigh/eth0/delay_first_probe_time", "0")
+		}
 		must(tb, h.net.LinkSetUp(h.link(tb)))
 	}
 	for _, addr := range []string{"192.0.2.9/24", "2001:db8::9/64"} {
@@ -254,7 +257,7 @@ func (h *host) resolves(tb testing.TB, addr netip.Addr, mac layer2.MAC) {
 	tb.Helper()
 	eventually(tb, addr.String()+" resolves", func() bool {
 		got, state := h.neighbour(tb, addr)
-		if state == netlink.NUD_NONE || state == netlink.NUD_FAILED {
+		if state == netlink.NUD_NONE || state == netlink.NUD_FAILED || state == netlink.NUD_STALE {
 			h.knock(tb, addr)
 		}
 		return got == mac.String() && state == netlink.NUD_REACHABLE

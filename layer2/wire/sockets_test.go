@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ndp"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/clarion-lb/clarion/layer2"
@@ -184,9 +185,8 @@ func TestManyMemberships(t *testing.T) {
 	wantGroups(0)
 }
 
-// TestLateInterface: an interface that comes later, or goes and comes back under
-// the same name, has its groups and its announcements; nothing but a line each is
-// logged.
+// TestLateInterface: an interface that goes, and comes back under the same name as
+// another, has its groups and is answered on.
 func TestLateInterface(t *testing.T) {
 	t.Parallel()
 	s := newSegment(t)
@@ -204,6 +204,46 @@ func TestLateInterface(t *testing.T) {
 		for _, addr := range []netip.Addr{owned4, owned6} {
 			s.client.resolves(t, addr, nodeMAC)
 		}
+	}
+}
+
+// TestFlap: a link that goes down and up is answered on again, groups and all,
+// even if no Config ever says that it was gone.
+func TestFlap(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	e := s.node.announce(t, owned4, owned6)
+	for range 3 {
+		must(t, s.node.net.LinkSetDown(s.node.link(t)))
+		eventually(t, "the loss is noticed", func() bool { return !e.Status().Interfaces[0].ARP.Open })
+		must(t, s.node.net.LinkSetUp(s.node.link(t)))
+		for _, addr := range []netip.Addr{owned4, owned6} {
+			s.client.setNeighbour(t, addr, otherMAC, netlink.NUD_REACHABLE)
+			eventually(t, addr.String()+" is announced again", func() bool {
+				mac, _ := s.client.neighbour(t, addr)
+				return mac != otherMAC.String()
+			})
+			s.client.resolves(t, addr, nodeMAC)
+		}
+		eventually(t, "in the group", func() bool { return s.node.groups(t)["ff0200000000000000000001ff000080"] })
+	}
+}
+
+// TestMACChanges: neighbours follow.
+func TestMACChanges(t *testing.T) {
+	t.Parallel()
+	s := newSegment(t)
+	e := s.node.announce(t, owned4, owned6)
+	for _, addr := range []netip.Addr{owned4, owned6} {
+		s.client.resolves(t, addr, nodeMAC)
+	}
+	must(t, s.node.net.LinkSetHardwareAddr(s.node.link(t), otherMAC[:]))
+	e.Set(s.node.own(t, owned4, owned6))
+	for _, addr := range []netip.Addr{owned4, owned6} {
+		eventually(t, addr.String()+" has moved", func() bool {
+			mac, _ := s.client.neighbour(t, addr)
+			return mac == otherMAC.String()
+		})
 	}
 }
 
