@@ -8,9 +8,10 @@ import (
 
 const (
 	// firstBurst is how many addresses are announced for the first time in one
-	// go, and firstPause the time until the next go: 1,000 addresses are out
-	// within 100 ms, yet no transmit queue overflows and nothing else waits long.
-	firstBurst = 64
+	// go, and firstPause the time until the next go. A thousand addresses are out
+	// within 100 ms even where every pause lasts ten times as long, yet no transmit
+	// queue overflows and nothing else waits for more than a millisecond or two.
+	firstBurst = 256
 	firstPause = time.Millisecond
 
 	// repeatPause spaces the repeats of all addresses together: 200 per second.

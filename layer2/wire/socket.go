@@ -15,10 +15,11 @@ import (
 	"github.com/clarion-lb/clarion/layer2"
 )
 
-// receiveBuffer is how much may wait to be read, in bytes as the kernel counts
-// them (some 800 for a request): a router that has lost its table may ask for
-// thousands of addresses at once. The kernel grants at most net.core.rmem_max.
-const receiveBuffer = 4 << 20
+// buffer is how much may wait to be read, and as much to be sent, in bytes as the
+// kernel counts them (some 800 for a frame): a router that has lost its table may
+// ask for thousands of addresses at once, and a takeover announces as many. The
+// kernel grants at most net.core.rmem_max and net.core.wmem_max.
+const buffer = 4 << 20
 
 // Sockets is the layer2.Wire of the network namespace that its methods are
 // called in. The zero value is ready.
@@ -51,14 +52,15 @@ func (Sockets) Open(link layer2.Interface, protocol layer2.Protocol) (layer2.Con
 	return newConn(c, raw), nil
 }
 
-// prepare enlarges the receive buffer and takes the error that a socket bound to
+// prepare enlarges the buffers and takes the error that a socket bound to
 // an interface which is down starts with.
 func prepare(raw syscall.RawConn) error {
 	var pending int
 	var err error
 	control := raw.Control(func(fd uintptr) {
-		// A small buffer drops requests under load, which is no reason not to open.
-		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+		// A small buffer loses frames under load, which is no reason not to open.
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, buffer)
 		pending, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	})
 	if err := errors.Join(control, err); err != nil {
