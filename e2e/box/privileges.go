@@ -1,6 +1,7 @@
 package box
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"strings"
@@ -91,6 +92,25 @@ func mapped(path string, id int) bool {
 		}
 	}
 	return false
+}
+
+// SetFileCapability lets whoever executes the file have a capability, permitted and effective, if the container grants it: what
+// `setcap cap_NAME+ep FILE` does.
+func SetFileCapability(path, name string) error {
+	mask, err := capabilityMask([]string{name})
+	if err != nil {
+		return err
+	}
+	// struct vfs_cap_data of linux/capability.h, revision 2: version and flags, then permitted and inheritable, low and high halves.
+	const revision2, effective = 0x02000000, 0x000001
+	var data []byte
+	for _, word := range []uint32{revision2 | effective, uint32(mask), 0, uint32(mask >> 32), 0} {
+		data = binary.LittleEndian.AppendUint32(data, word)
+	}
+	if err := unix.Setxattr(path, "security.capability", data, 0); err != nil {
+		return fmt.Errorf("box: failed to set a capability on %s: %w", path, err)
+	}
+	return nil
 }
 
 func capabilityMask(names []string) (uint64, error) {

@@ -54,7 +54,7 @@ func (p *pod) writeVolumes(ctx context.Context) error {
 		}
 		files, err := p.contents(ctx, volume)
 		if err == nil {
-			err = files.write(dir)
+			err = files.write(dir, p.fsGroup())
 		}
 		if err != nil {
 			return fmt.Errorf("kubelet: failed to fill volume %s: %w", volume.Name, err)
@@ -100,10 +100,14 @@ func (p *pod) addSource(ctx context.Context, files payload, source corev1.Volume
 		if err != nil {
 			return err
 		}
-		// Readable only for the user the Pod runs as, if its containers agree on one, as the real kubelet does it.
+		// Readable only for the user the Pod runs as, if its containers agree on one, and for its fsGroup, as the real kubelet does it.
 		file := payloadFile{data: []byte(text), mode: mode}
-		if owner, ok := commonUser(&p.object().Spec); ok {
-			file.mode, file.owner = 0o600, owner
+		owner, ok := commonUser(&p.object().Spec)
+		if ok {
+			file.owner = owner
+		}
+		if ok || p.fsGroup() != noGroup {
+			file.mode = 0o600
 		}
 		files[source.ServiceAccountToken.Path] = file
 		return nil
@@ -213,8 +217,19 @@ func (f payload) add(data map[string][]byte, items []corev1.KeyToPath, mode os.F
 	return nil
 }
 
+// noGroup leaves files to the group of their owner.
+const noGroup = -1
+
+// fsGroup returns the group that may read everything in the Pod's volumes, or noGroup.
+func (p *pod) fsGroup() int {
+	if context := p.object().Spec.SecurityContext; context != nil && context.FSGroup != nil {
+		return int(*context.FSGroup)
+	}
+	return noGroup
+}
+
 // write makes a directory hold exactly these files. Each changes in one step, so that a reader never sees half of one.
-func (f payload) write(dir string) error {
+func (f payload) write(dir string, group int) error {
 	for name, file := range f {
 		path := filepath.Join(dir, name)
 		if current, err := os.ReadFile(path); err == nil && string(current) == string(file.data) {
@@ -228,8 +243,11 @@ func (f payload) write(dir string) error {
 			return err
 		}
 		// EINVAL: the sandbox of an ordinary user has no other user, and the container runs as its root (see package box).
-		if err := os.Chown(next, file.owner, -1); err != nil && !errors.Is(err, syscall.EINVAL) {
+		if err := os.Chown(next, file.owner, group); err != nil && !errors.Is(err, syscall.EINVAL) {
 			return err
+		}
+		if group != noGroup {
+			file.mode |= 0o440
 		}
 		if err := os.Chmod(next, file.mode); err != nil {
 			return err

@@ -40,7 +40,8 @@ func DefaultImages(programs artifacts.Set) (map[string]kubelet.Image, error) {
 	return images, nil
 }
 
-// productImage holds copies of the programs, so that building them again does not change a lab that runs.
+// productImage holds copies of the programs, so that building them again does not change a lab that runs. The speaker's carries the
+// file capability that the real image gives it.
 func productImage(programs artifacts.Set) (kubelet.Image, error) {
 	var image kubelet.Image
 	for path, source := range map[string]string{"/controller": programs.Controller, "/speaker": programs.Speaker} {
@@ -50,7 +51,7 @@ func productImage(programs artifacts.Set) (kubelet.Image, error) {
 		}
 		image.Files = append(image.Files, box.File{Path: path, Source: target})
 	}
-	return image, nil
+	return image, box.SetFileCapability(filepath.Join(stateDirectory, "images", "speaker"), "NET_RAW")
 }
 
 func copyProgram(source, target string) error {

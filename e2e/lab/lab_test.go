@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
 	"os"
 	"strings"
@@ -17,7 +18,7 @@ import (
 var cluster *lab.Lab
 
 func TestMain(m *testing.M) {
-	os.Exit(lab.TestMain(m, lab.Options{}, func(l *lab.Lab) { cluster = l }))
+	os.Exit(lab.TestMain(m, lab.Options{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}, func(l *lab.Lab) { cluster = l }))
 }
 
 // get fetches a page from the client.

@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -28,6 +30,9 @@ const (
 type Options struct {
 	// Files are open files of the host handed to the body, which finds them from file descriptor 3 on.
 	Files []*os.File
+	// Detached lets the sandbox outlive the process that called the caller. Otherwise the end of that process, a shell or `go run`,
+	// is treated as SIGTERM.
+	Detached bool
 }
 
 // Run runs body inside a sandbox and returns the exit code for the program to end with; call it as the first thing of main
@@ -68,6 +73,11 @@ func enter(options Options) (int, error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
+	if !options.Detached {
+		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0); err != nil {
+			return 0, fmt.Errorf("sandbox: failed to tie itself to its parent: %w", err)
+		}
+	}
 
 	child, err := again(stageInit, options.Files)
 	if err != nil {

@@ -1,0 +1,194 @@
+package scenario_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clarion-lb/clarion/e2e/lab"
+)
+
+// kubectl runs kubectl and returns what it printed; it must succeed.
+func kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := cluster.Kubectl(t.Context(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// feed runs kubectl with manifests on its standard input.
+func feed(ctx context.Context, manifests string, args ...string) error {
+	var complaint strings.Builder
+	cmd := cluster.Command(ctx, "kubectl", append(args, "-f", "-")...)
+	cmd.Stdin, cmd.Stderr = strings.NewReader(manifests), &complaint
+	if err := lab.RunOn(cluster.ControlPlane(), cmd); err != nil {
+		return fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, complaint.String())
+	}
+	return nil
+}
+
+// apply applies manifests, which must be accepted, and deletes them at the end
+// of the test.
+func apply(t *testing.T, manifests string) {
+	t.Helper()
+	if err := feed(t.Context(), manifests, "apply"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := feed(context.Background(), manifests, "delete", "--ignore-not-found"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// applyTo applies manifests to a namespace, with which they go.
+func applyTo(t *testing.T, ns, manifests string) {
+	t.Helper()
+	if err := feed(t.Context(), manifests, "apply", "-n", ns); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until waits for something to become true.
+func until(t *testing.T, what string, check func(context.Context) (bool, error)) {
+	t.Helper()
+	if err := cluster.Until(t.Context(), what, check); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// namespace makes a namespace of the test's own, which goes with everything in
+// it when the test ends.
+func namespace(t *testing.T) string {
+	t.Helper()
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if _, err := cluster.Clientset().CoreV1().Namespaces().Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx := context.Background()
+		if _, err := cluster.Kubectl(ctx, "delete", "namespace", name, "--timeout=60s"); err != nil {
+			t.Error(err)
+		}
+	})
+	return name
+}
+
+// addresses returns what the status of a Service says it holds.
+func addresses(ctx context.Context, ns, name string) ([]netip.Addr, error) {
+	svc, err := cluster.Clientset().CoreV1().Services(ns).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return held(svc), nil
+}
+
+func held(svc *corev1.Service) []netip.Addr {
+	var out []netip.Addr
+	for _, ingress := range svc.Status.LoadBalancer.Ingress {
+		out = append(out, netip.MustParseAddr(ingress.IP))
+	}
+	return out
+}
+
+// waitForAddresses waits until a Service holds that many addresses.
+func waitForAddresses(t *testing.T, ns, name string, n int) []netip.Addr {
+	t.Helper()
+	var got []netip.Addr
+	until(t, fmt.Sprintf("%s/%s holds %d addresses", ns, name, n), func(ctx context.Context) (_ bool, err error) {
+		got, err = addresses(ctx, ns, name)
+		return len(got) == n, err
+	})
+	return got
+}
+
+// assigned returns the addresses of all Services of a namespace, by name.
+func assigned(t *testing.T, ns string) map[string]string {
+	t.Helper()
+	services, err := cluster.Clientset().CoreV1().Services(ns).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for i := range services.Items {
+		var texts []string
+		for _, a := range held(&services.Items[i]) {
+			texts = append(texts, a.String())
+		}
+		out[services.Items[i].Name] = strings.Join(texts, ",")
+	}
+	return out
+}
+
+// get asks for a page from the client, over the segment.
+func get(addr netip.Addr, port uint16) (string, error) {
+	response, err := cluster.Client().HTTPClient(time.Second).Get("http://" + netip.AddrPortFrom(addr, port).String())
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
+// waitForAnswer waits until the address answers HTTP.
+func waitForAnswer(t *testing.T, addr netip.Addr, port uint16) {
+	t.Helper()
+	until(t, fmt.Sprintf("%s answers", addr), func(context.Context) (bool, error) {
+		_, err := get(addr, port)
+		return err == nil, nil
+	})
+}
+
+// resolve returns the node whose hardware address the client's neighbour cache
+// has for the address, after resolving it anew; empty if nobody answered.
+func resolve(t *testing.T, addr netip.Addr) string {
+	t.Helper()
+	if err := cluster.Client().ForgetNeighbours(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// The connection itself does not matter, only that somebody is looked for.
+	_, _ = get(addr, 80)
+	neighbours, err := cluster.Client().Neighbours()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range neighbours {
+		if n.Addr != addr || n.MAC == nil {
+			continue
+		}
+		for _, node := range cluster.Nodes() {
+			if host := node.Host(); host != nil && slices.Equal(host.MAC(), n.MAC) {
+				return node.Name()
+			}
+		}
+		t.Fatalf("%s resolves to %s, which is no living node's", addr, n.MAC)
+	}
+	return ""
+}
+
+// waitForOwner waits until the address resolves to a node that the test wants.
+func waitForOwner(t *testing.T, addr netip.Addr, want func(node string) bool) string {
+	t.Helper()
+	var owner string
+	until(t, fmt.Sprintf("%s resolves as wanted", addr), func(context.Context) (bool, error) {
+		owner = resolve(t, addr)
+		return want(owner), nil
+	})
+	return owner
+}
+
+func anyNode(node string) bool { return node != "" }
+
+func nobody(node string) bool { return node == "" }
