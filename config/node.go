@@ -70,6 +70,13 @@ func (s NodeSet) Intersect(o NodeSet) {
 	}
 }
 
+// Subtract removes from s what is in o.
+func (s NodeSet) Subtract(o NodeSet) {
+	for i := range min(len(s), len(o)) {
+		s[i] &^= o[i]
+	}
+}
+
 // Empty reports whether nothing is in the set.
 func (s NodeSet) Empty() bool {
 	for _, w := range s {

@@ -102,8 +102,10 @@ func TestNodeSet(t *testing.T) {
 			t.Errorf("Has(%d) = %v, want %v", i, !want, want)
 		}
 	}
-	union, common, none := slices.Clone(a), slices.Clone(a), slices.Clone(a)
+	union, common, none, rest := slices.Clone(a), slices.Clone(a), slices.Clone(a), slices.Clone(a)
 	union.Union(set(130, 1, 64))
+	rest.Subtract(set(130, 1, 64))
+	rest.Subtract(nil)
 	common.Intersect(set(130, 1, 64))
 	none.Intersect(nil)
 	if diff := cmp.Diff([]int{0, 1, 63, 64, 129}, all(union)); diff != "" {
@@ -111,6 +113,9 @@ func TestNodeSet(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{64}, all(common)); diff != "" {
 		t.Errorf("intersection (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]int{0, 63, 129}, all(rest)); diff != "" {
+		t.Errorf("difference (-want +got):\n%s", diff)
 	}
 	if !none.Empty() {
 		t.Errorf("intersection with nothing = %v", all(none))

@@ -3,6 +3,8 @@ package announce
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/clarion-lb/clarion/config"
 )
 
@@ -12,9 +14,10 @@ type claim struct {
 	service *Service
 	// advertisements select the Service; some may not cover this node.
 	advertisements []*config.L2Advertisement
-	// candidates are the nodes that may own its addresses.
+	// candidates are the nodes that may own its addresses; none if refused.
 	candidates config.NodeSet
-	// refusal says why no node may; empty if some may.
+	// refusal says why nobody may, wherever they are; empty if there is no
+	// such reason.
 	refusal Reason
 	detail  string
 }
@@ -54,13 +57,7 @@ func (f *facts) claimOf(svc *Service) claim {
 		c.refusal, c.detail = IPNotAllowed, "no IPAddressPool contains all its addresses"
 		return c
 	}
-	selective := false
-	for _, ad := range pool.L2 {
-		if ad.Selects(svc.Labels) {
-			c.advertisements = append(c.advertisements, ad)
-			selective = selective || len(ad.Services) > 0
-		}
-	}
+	c.advertisements = selecting(pool.L2, svc.Labels)
 	switch {
 	case len(pool.L2) == 0:
 		c.refusal, c.detail = NoMatchingAdvertisement, "no L2Advertisement selects pool "+pool.Name
@@ -68,7 +65,7 @@ func (f *facts) claimOf(svc *Service) claim {
 	case len(c.advertisements) == 0:
 		c.refusal, c.detail = NoMatchingAdvertisement, "no L2Advertisement of pool "+pool.Name+" selects the Service"
 		return c
-	case svc.HasSharingKey && selective:
+	case svc.HasSharingKey && slices.ContainsFunc(c.advertisements, selective):
 		c.refusal, c.detail = SharedIPWithSelector, "a Service that shares its address cannot be selected by serviceSelectors"
 		return c
 	case !svc.Endpoints.Serving:
@@ -92,13 +89,24 @@ func (f *facts) claimOf(svc *Service) claim {
 	return c
 }
 
+// selecting returns those of the advertisements that select a Service.
+func selecting(ads []*config.L2Advertisement, service labels.Set) []*config.L2Advertisement {
+	leavesOut := func(ad *config.L2Advertisement) bool { return !ad.Selects(service) }
+	if !slices.ContainsFunc(ads, leavesOut) {
+		return ads // as nearly always, and not worth a copy
+	}
+	return slices.DeleteFunc(slices.Clone(ads), leavesOut)
+}
+
+func selective(ad *config.L2Advertisement) bool { return len(ad.Services) > 0 }
+
 // absence says why this node is not among the claim's candidates.
 func (f *facts) absence(c *claim) (Reason, string) {
 	if f.self < 0 {
 		return NotMember, "the API server knows no node of this name"
 	}
-	if r := standing(&f.snap.Nodes[f.self], f.shared); r != "" {
-		return r, ""
+	if f.standing != "" {
+		return f.standing, ""
 	}
 	covered := slices.ContainsFunc(c.advertisements, func(ad *config.L2Advertisement) bool { return ad.Nodes.Has(f.self) })
 	if !covered {

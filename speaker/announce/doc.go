@@ -8,8 +8,18 @@
 // exactly one [Verdict], whose Reason is the word used in log, Event, metric
 // and status.
 //
-// Layers: view (what is known) -> candidates and owner (whose address it is)
-// -> interfaces (whether this node can) -> decision. [Plan] is Decide kept
-// standing: it revises only what a change touches, and always equals Decide on
-// the same facts.
+// The package in layers, from what is known down to what is done:
+//
+//	view.go        the facts
+//	candidates.go  what one Service asks of the nodes
+//	owner.go       whose address it is: the whole rule, and its shortcut
+//	interfaces.go  whether this node can answer
+//	judge.go       one address and all who hold it, judged
+//	verdict.go     the words of the outcome
+//	decide.go      all addresses, judged once
+//	plan.go        Decide kept standing: judges only what a change touches, and
+//	revision.go    tells what is new
+//
+// A [Plan] always equals Decide on the same facts. What it may skip rests on
+// one property of owner.go: a node that is lost moves only what it owned.
 package announce

@@ -12,91 +12,90 @@ import (
 // facts are everything a judgement rests on besides the Services, with what
 // follows from them worked out once.
 type facts struct {
-	snap   *config.Snapshot
-	shared *Shared
-	node   string
+	snap *config.Snapshot
+	node string
 
-	self       int // position of this node in the snapshot; -1 if unknown
+	self       int    // position of this node in the snapshot; -1 if unknown
+	standing   Reason // why this node may own nothing at all; empty if it may
 	live       config.NodeSet
 	interfaces []layer2.Interface
 }
 
 func newFacts(snap *config.Snapshot, shared *Shared, local Local) *facts {
-	return &facts{
+	f := &facts{
 		snap:       snap,
-		shared:     shared,
 		node:       local.Node,
 		self:       snap.NodeIndex(local.Node),
+		standing:   NotMember,
 		live:       live(snap, shared),
 		interfaces: usable(local),
 	}
+	if f.self >= 0 {
+		f.standing = standing(&snap.Nodes[f.self], shared)
+	}
+	return f
+}
+
+// lostSince returns the nodes that could own addresses before and now cannot.
+// It reports false if anything else has changed as well.
+func (f *facts) lostSince(before *facts) (config.NodeSet, bool) {
+	if before == nil || before.snap != f.snap || before.standing != f.standing ||
+		!slices.Equal(before.interfaces, f.interfaces) {
+		return nil, false
+	}
+	lost, gained := slices.Clone(before.live), slices.Clone(f.live)
+	lost.Subtract(f.live)
+	gained.Subtract(before.live)
+	return lost, gained.Empty()
+}
+
+// judgement is what is decided about one address.
+type judgement struct {
+	election   election
+	verdicts   []Verdict // one for each holder
+	interfaces []string  // those this node answers on; none if it does not
 }
 
 // judge decides about one address and all Services that hold it, which are in
-// the order of [compareHolders]. It returns a verdict for each, and what to
-// announce if this node owns the address.
-//
-// Services that share an address need not agree on who may own it (they may
-// select different nodes, or have endpoints on different ones), yet it can
-// have only one owner: a node that suits all of them, or failing that one that
-// suits the first.
-func (f *facts) judge(addr netip.Addr, holders []*Service) ([]Verdict, *layer2.Announcement) {
-	claims := make([]claim, len(holders))
-	var lead *claim
-	var common config.NodeSet
-	for i, svc := range holders {
-		claims[i] = f.claimOf(svc)
-		c := &claims[i]
-		switch {
-		case c.refusal != "" || c.candidates.Empty():
-		case lead == nil:
-			lead = c
-			common = slices.Clone(c.candidates)
-		default:
-			common.Intersect(c.candidates)
-		}
+// the order of [compareHolders]. Before is the election of the last judgement;
+// the zero value will do.
+func (f *facts) judge(addr netip.Addr, holders []*Service, before election) judgement {
+	var few [4]claim // most addresses have one holder; keeps the claims off the heap
+	claims := few[:0]
+	for _, svc := range holders {
+		claims = append(claims, f.claimOf(svc))
 	}
-	own := -1
-	if lead != nil {
-		if common.Empty() {
-			common = lead.candidates
-		}
-		own = owner(f.snap.Nodes, common, lead.service.Addresses[0], preferences(lead.advertisements))
-	}
+	j := judgement{election: f.elect(claims, before), verdicts: make([]Verdict, len(claims))}
+	own := j.election.owner
 
-	var announcement *layer2.Announcement
 	var allowed selection
 	if own >= 0 && own == f.self {
 		allowed = f.selection(claims)
-		if names := allowed.of(f.interfaces, addr.Is4()); len(names) > 0 {
-			announcement = &layer2.Announcement{Addr: addr, Interfaces: names}
-		}
+		j.interfaces = allowed.of(f.interfaces, addr.Is4())
 	}
-	verdicts := make([]Verdict, len(claims))
 	for i := range claims {
-		c := &claims[i]
-		v := &verdicts[i]
+		c, v := &claims[i], &j.verdicts[i]
 		v.Key = Key{Service: c.service.Name, Addr: addr, Protocol: Layer2}
-		if own >= 0 {
+		if own >= 0 && c.refusal == "" {
 			v.Owner = f.snap.Nodes[own].Name
 		}
 		switch {
 		case c.refusal != "":
-			v.Reason, v.Detail, v.Owner = c.refusal, c.detail, ""
+			v.Reason, v.Detail = c.refusal, c.detail
 		case !c.candidates.Has(f.self):
 			v.Reason, v.Detail = f.absence(c)
 		case own != f.self:
-			v.Reason, v.Detail = NotOwner, "owned by "+v.Owner
-		case announcement == nil:
+			v.Reason = NotOwner
+		case len(j.interfaces) == 0:
 			v.Reason, v.Detail = NoInterface, f.interfaceless(&allowed, addr.Is4())
 		default:
-			v.Reason, v.Interfaces, v.Selected = Announced, announcement.Interfaces, allowed.names
-			if allowed.all {
-				v.Selected = nil
+			v.Reason, v.Interfaces = Announced, j.interfaces
+			if !allowed.all {
+				v.Selected = allowed.names
 			}
 		}
 	}
-	return verdicts, announcement
+	return j
 }
 
 // compareHolders orders the Services that hold one address. The first leads:
@@ -108,18 +107,6 @@ func compareHolders(a, b *Service) int {
 		cmp.Compare(a.Name.Namespace, b.Name.Namespace),
 		cmp.Compare(a.Name.Name, b.Name.Name),
 	)
-}
-
-// preferences returns those of all the advertisements; they add up.
-func preferences(ads []*config.L2Advertisement) []config.Preference {
-	if len(ads) == 1 {
-		return ads[0].Preferences
-	}
-	var out []config.Preference
-	for _, ad := range ads {
-		out = append(out, ad.Preferences...)
-	}
-	return out
 }
 
 // selection returns the interfaces that the advertisements covering this node

@@ -4,9 +4,72 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"net/netip"
+	"slices"
 
 	"github.com/clarion-lb/clarion/config"
 )
+
+// election is the outcome for one address. Kept, it spares the next one work.
+type election struct {
+	// owner is a position in the nodes of snap; -1 for nobody.
+	owner int
+	// leader is the Service whose first address and preferences decided.
+	leader *Service
+	// candidates are the nodes that stood.
+	candidates config.NodeSet
+	snap       *config.Snapshot
+}
+
+// elect names the owner of one address among the nodes that its claims leave.
+//
+// Services that share an address need not agree on who may own it (they may
+// have endpoints on different nodes), yet it has only one owner: a node that
+// suits the first of them, and of the others, in their order, each that leaves
+// a node at all.
+func (f *facts) elect(claims []claim, before election) election {
+	e := election{owner: -1, snap: f.snap}
+	var lead *claim
+	for i := range claims {
+		c := &claims[i]
+		if c.candidates.Empty() {
+			continue
+		}
+		if lead == nil {
+			lead, e.candidates = c, c.candidates
+			continue
+		}
+		both := slices.Clone(e.candidates)
+		if both.Intersect(c.candidates); !both.Empty() {
+			e.candidates = both
+		}
+	}
+	if lead == nil {
+		return e
+	}
+	e.leader = lead.service
+	// Each node is ranked on its own, so that who lost to the owner still
+	// does: while the owner stands, only newcomers can beat it.
+	contenders := e.candidates
+	if before.snap == e.snap && before.leader == e.leader && e.candidates.Has(before.owner) {
+		contenders = slices.Clone(e.candidates)
+		contenders.Subtract(before.candidates)
+		contenders.Add(before.owner)
+	}
+	e.owner = owner(f.snap.Nodes, contenders, e.leader.Addresses[0], preferences(lead.advertisements))
+	return e
+}
+
+// preferences returns those of all the advertisements; they add up.
+func preferences(ads []*config.L2Advertisement) []config.Preference {
+	if len(ads) == 1 {
+		return ads[0].Preferences
+	}
+	var out []config.Preference
+	for _, ad := range ads {
+		out = append(out, ad.Preferences...)
+	}
+	return out
+}
 
 // owner elects one of the candidates by rendezvous hashing: the highest
 // preference first, then the lowest SHA-256 of "<node>#<key>". It returns the

@@ -103,7 +103,7 @@ func TestOwnerMovesOnlyWhatItMust(t *testing.T) {
 	nodes, all := nodesNamed(names...)
 	share := make([]int, nodeCount)
 	for i := range addrCount {
-		addr := netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})
+		addr := netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i))
 		with := owner(nodes, all, addr, nil)
 		share[with]++
 		leaver := rand.IntN(nodeCount)

@@ -3,6 +3,7 @@ package announce
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -23,7 +24,7 @@ type Reason string
 const (
 	// Announced: this node owns the address and answers for it.
 	Announced Reason = "announced"
-	// NotOwner: another node owns the address; Detail names it.
+	// NotOwner: another node owns the address; Owner names it.
 	NotOwner Reason = "notOwner"
 
 	// Of the Service.
@@ -67,10 +68,16 @@ type Verdict struct {
 	Interfaces, Selected []string
 }
 
+// equal reports whether both say the same of the same key.
+func (v *Verdict) equal(o *Verdict) bool {
+	return v.Reason == o.Reason && v.Detail == o.Detail && v.Owner == o.Owner &&
+		slices.Equal(v.Interfaces, o.Interfaces) && slices.Equal(v.Selected, o.Selected)
+}
+
 // Announced reports whether this node answers for the address.
 func (v *Verdict) Announced() bool { return v.Reason == Announced }
 
-func compareKeys(a, b Key) int {
+func compareVerdicts(a, b Verdict) int {
 	return cmp.Or(
 		cmp.Compare(a.Service.Namespace, b.Service.Namespace),
 		cmp.Compare(a.Service.Name, b.Service.Name),

@@ -30,6 +30,15 @@ type Service struct {
 	Endpoints config.Endpoints
 }
 
+// held returns the addresses that the Service holds as far as announcing them
+// goes.
+func (s *Service) held() []netip.Addr {
+	if !s.LoadBalancer {
+		return nil
+	}
+	return s.Addresses
+}
+
 // Members are the nodes with a live speaker.
 type Members struct {
 	// Known is unset when membership is off (no bind address or no labels);

@@ -200,7 +200,7 @@ func (w *world) tell() string {
 			if len(v.Selected) > 0 {
 				fmt.Fprintf(&b, " (selected: %s)", strings.Join(v.Selected, " "))
 			}
-			if v.Owner != "" && v.Owner != node && v.Reason != announce.NotOwner {
+			if v.Owner != "" && v.Owner != node {
 				fmt.Fprintf(&b, " (owner: %s)", v.Owner)
 			}
 			fmt.Fprintln(&b)

@@ -1,0 +1,181 @@
+package announce_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/clarion-lb/clarion/api/v1beta1"
+	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+// dice make small worlds out of fuzzed bytes: few nodes, addresses and labels,
+// so that everything meets everything. When the bytes run out they roll zeros.
+type dice []byte
+
+// addSeeds adds seeds that are long enough for whole worlds.
+func addSeeds(f *testing.F, seeds, length int) {
+	r := rand.New(rand.NewPCG(7, uint64(length)))
+	for range seeds {
+		rolls := make([]byte, length)
+		for i := range rolls {
+			rolls[i] = byte(r.Uint32())
+		}
+		f.Add(rolls)
+	}
+}
+
+func (d *dice) roll(n int) int {
+	if len(*d) == 0 {
+		return 0
+	}
+	b := (*d)[0]
+	*d = (*d)[1:]
+	return int(b) % n
+}
+
+func (d *dice) oneIn(n int) bool { return d.roll(n) == n-1 }
+
+func (d *dice) snapshot() *config.Snapshot {
+	var o config.Objects
+	for i := range 1 + d.roll(6) {
+		n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName(i), Labels: d.labels()}}
+		if d.oneIn(8) {
+			n.Labels[corev1.LabelNodeExcludeBalancers] = ""
+		}
+		if d.oneIn(8) {
+			n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeNetworkUnavailable, Status: corev1.ConditionTrue}}
+		}
+		o.Nodes = append(o.Nodes, n)
+	}
+	for i := range 3 {
+		p := v1beta1.IPAddressPool{ObjectMeta: metav1.ObjectMeta{
+			Name: fmt.Sprintf("pool-%d", i), Labels: d.labels(),
+			CreationTimestamp: metav1.Unix(int64(d.roll(3)), 0),
+		}}
+		p.Spec.Addresses = []string{fmt.Sprintf("192.0.2.%d/30", i*4), fmt.Sprintf("2001:db8::%x/126", i*4)}
+		switch d.roll(8) {
+		case 6:
+			p.Spec.Addresses = append(p.Spec.Addresses, "192.0.2.0/33")
+		case 7:
+			p.Spec.Addresses = append(p.Spec.Addresses, "192.0.2.0/27")
+		}
+		o.Pools = append(o.Pools, p)
+	}
+	for i := range d.roll(4) {
+		ad := v1beta1.L2Advertisement{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("ad-%d", i)}}
+		ad.Spec.IPAddressPoolSelectors = d.selectors()
+		ad.Spec.NodeSelectors = d.selectors()
+		ad.Spec.ServiceSelectors = d.selectors()
+		for _, s := range d.selectors() {
+			ad.Spec.PreferredNodeSelectors = append(ad.Spec.PreferredNodeSelectors,
+				v1beta1.PreferredNodeSelector{Weight: 1 + int32(d.roll(3)), Preference: s})
+		}
+		for range d.roll(3) {
+			ad.Spec.Interfaces = append(ad.Spec.Interfaces, fmt.Sprintf("eth%d", d.roll(3)))
+		}
+		o.L2Advertisements = append(o.L2Advertisements, ad)
+	}
+	snap, _ := config.Compile(o)
+	return snap
+}
+
+func (d *dice) labels() labels.Set { return labels.Set{"a": fmt.Sprint(d.roll(2))} }
+
+// selectors are none most of the time, and seldom match nothing.
+func (d *dice) selectors() []metav1.LabelSelector {
+	if d.roll(3) > 0 {
+		return nil
+	}
+	var out []metav1.LabelSelector
+	for range 1 + d.roll(2) {
+		value := d.roll(9)
+		if value < 8 {
+			value %= 2
+		}
+		out = append(out, metav1.LabelSelector{MatchLabels: map[string]string{"a": fmt.Sprint(value)}})
+	}
+	return out
+}
+
+func (d *dice) members() announce.Members {
+	m := announce.Members{Known: !d.oneIn(4)}
+	for i := range 6 {
+		if d.roll(4) > 0 {
+			m.Names = append(m.Names, nodeName(i))
+		}
+	}
+	return m
+}
+
+// without are the members after one of them is lost.
+func (d *dice) without(m announce.Members) announce.Members {
+	if len(m.Names) == 0 {
+		return m
+	}
+	lost := d.roll(len(m.Names))
+	m.Names = slices.Delete(slices.Clone(m.Names), lost, lost+1)
+	return m
+}
+
+func (d *dice) links() []announce.Link {
+	var out []announce.Link
+	for _, text := range []string{"eth0", "eth1", "eth2"} {
+		switch d.roll(6) {
+		case 3:
+			text += ":no-carrier"
+		case 4:
+			text += ":no-link-local"
+		case 5:
+			text += ":no-broadcast"
+		}
+		out = append(out, linkOf(text))
+	}
+	return out[:d.roll(4)]
+}
+
+// service is one of the name i; it holds none, one or two of few addresses.
+func (d *dice) service(i int) *announce.Service {
+	svc := &announce.Service{}
+	svc.Name = types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("s%d", i)}
+	svc.LoadBalancer = !d.oneIn(8)
+	svc.Labels = d.labels()
+	svc.Local = d.oneIn(2)
+	svc.HasSharingKey = d.oneIn(3)
+	svc.FromPool = []string{"", "pool-0", "pool-1", "pool-2"}[d.roll(4)]
+	host := d.roll(4)
+	four := netip.AddrFrom4([4]byte{192, 0, 2, byte(host)})
+	six := netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", host&^3+d.roll(4)))
+	svc.Addresses = [][]netip.Addr{{four}, {six}, {four, six}, {six, four}, {four}, nil}[d.roll(6)]
+	for j := range 6 {
+		if d.oneIn(3) {
+			svc.Endpoints.Nodes = append(svc.Endpoints.Nodes, nodeName(j))
+		}
+	}
+	svc.Endpoints.Serving = len(svc.Endpoints.Nodes) > 0 || d.oneIn(2)
+	return svc
+}
+
+func nodeName(i int) string { return fmt.Sprintf("node-%c", 'a'+i) }
+
+// world is a whole one.
+func (d *dice) world() *world {
+	w := &world{snap: d.snapshot(), links: map[string][]announce.Link{}}
+	w.shared.Members = d.members()
+	w.shared.IgnoreExcludeLabel = d.oneIn(4)
+	for i := range d.roll(10) {
+		w.shared.Services = append(w.shared.Services, *d.service(i))
+	}
+	for _, n := range w.snap.Nodes {
+		w.links[n.Name] = d.links()
+	}
+	return w
+}

@@ -1,0 +1,210 @@
+package announce_test
+
+import (
+	stdcmp "cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/layer2"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+// addrText makes cmp show addresses as text.
+var addrText = cmp.Transformer("text", netip.Addr.String)
+
+// eligible says by the letter of the rules, and without any cleverness,
+// whether a node may own the addresses of a Service.
+func (w *world) eligible(node *config.Node, svc *announce.Service) bool {
+	switch {
+	case !svc.LoadBalancer, !svc.Endpoints.Serving,
+		w.shared.Members.Known && !slices.Contains(w.shared.Members.Names, node.Name),
+		node.NetworkUnavailable,
+		node.Excluded && !w.shared.IgnoreExcludeLabel,
+		svc.Local && !slices.Contains(svc.Endpoints.Nodes, node.Name):
+		return false
+	}
+	pool := w.snap.PoolOf(svc.Addresses, svc.FromPool)
+	if pool == nil {
+		return false
+	}
+	covered := false
+	for _, ad := range pool.L2 {
+		if len(ad.Services) > 0 && !ad.Services.Match(svc.Labels) {
+			continue
+		}
+		if len(ad.Services) > 0 && svc.HasSharingKey {
+			return false
+		}
+		covered = covered || ad.Nodes.Has(w.snap.NodeIndex(node.Name))
+	}
+	return covered
+}
+
+// owners are the owners of addresses, as the nodes say; they must agree.
+func (w *world) owners(t *testing.T) map[netip.Addr]string {
+	t.Helper()
+
+	owners := map[netip.Addr]string{}
+	for _, node := range w.nodes() {
+		for _, v := range w.decide(node).Verdicts {
+			if v.Owner == "" {
+				continue
+			}
+			if other, told := owners[v.Addr]; told && other != v.Owner {
+				t.Errorf("%s belongs to %s, and to %s says %s", v.Addr, other, v.Owner, node)
+			}
+			owners[v.Addr] = v.Owner
+			if v.Owner == node && v.Reason == announce.NotOwner {
+				t.Errorf("%s owns %s, and says it does not", node, v.Addr)
+			}
+		}
+	}
+	return owners
+}
+
+// FuzzOneOwner defends P3, P7 and P8. Every node decides for itself, and yet
+// each address has exactly one owner if any node is eligible, and none
+// otherwise; only the owner announces it, unless its own interfaces forbid;
+// and a node that is lost moves only what it owned.
+func FuzzOneOwner(f *testing.F) {
+	addSeeds(f, 300, 400)
+	f.Fuzz(func(t *testing.T, rolls []byte) {
+		d := dice(rolls)
+		w := d.world()
+		w.check(t)
+
+		owners := w.owners(t)
+		eligible := map[netip.Addr][]string{}
+		for i := range w.shared.Services {
+			svc := &w.shared.Services[i]
+			for j := range w.snap.Nodes {
+				if node := &w.snap.Nodes[j]; w.eligible(node, svc) {
+					for _, a := range svc.Addresses {
+						eligible[a] = append(eligible[a], node.Name)
+					}
+				}
+			}
+		}
+		for a, owner := range owners {
+			if !slices.Contains(eligible[a], owner) {
+				t.Errorf("%s belongs to %s; eligible are %v", a, owner, eligible[a])
+			}
+		}
+		for a, nodes := range eligible {
+			owner, owned := owners[a]
+			if !owned {
+				t.Errorf("%s belongs to nobody; eligible are %v", a, nodes)
+				continue
+			}
+			d := w.decide(owner)
+			announced := slices.ContainsFunc(d.Layer2.Announcements, func(x layer2.Announcement) bool { return x.Addr == a })
+			vetoed := slices.ContainsFunc(d.Verdicts, func(v announce.Verdict) bool {
+				return v.Addr == a && v.Reason == announce.NoInterface
+			})
+			if announced == vetoed {
+				t.Errorf("%s: its owner %s announces it = %v, and says it has no interface = %v", a, owner, announced, vetoed)
+			}
+		}
+
+		members := w.nodes()
+		if w.shared.Members.Known {
+			members = w.shared.Members.Names
+		}
+		w.shared.Members = d.without(announce.Members{Known: true, Names: members})
+		for a, now := range w.owners(t) {
+			if before := owners[a]; before != now && slices.Contains(w.shared.Members.Names, before) {
+				t.Errorf("%s moved from %s to %s, and lost was neither: left are %v", a, before, now, w.shared.Members.Names)
+			}
+		}
+	})
+}
+
+// FuzzPlanEqualsDecide defends P10 against itself: whatever changes in
+// whatever order, the standing plan is what a fresh decision would be, and its
+// revisions, replayed, are the verdicts.
+func FuzzPlanEqualsDecide(f *testing.F) {
+	addSeeds(f, 200, 600)
+	f.Fuzz(func(t *testing.T, rolls []byte) {
+		d := dice(rolls)
+		w := &world{snap: d.snapshot(), links: map[string][]announce.Link{}}
+		self := nodeName(d.roll(6))
+		w.links[self] = d.links()
+		services := map[types.NamespacedName]*announce.Service{}
+		replayed := map[announce.Key]announce.Verdict{}
+
+		plan := announce.NewPlan(w.local(self))
+		plan.SetSnapshot(w.snap)
+		for len(d) > 0 {
+			for range 1 + d.roll(3) {
+				switch d.roll(16) {
+				case 0:
+					w.snap = d.snapshot()
+					plan.SetSnapshot(w.snap)
+				case 1:
+					w.shared.Members = d.members()
+					plan.SetMembers(w.shared.Members)
+				case 2, 3, 4:
+					w.shared.Members = d.without(w.shared.Members)
+					plan.SetMembers(w.shared.Members)
+				case 5:
+					w.links[self] = d.links()
+					plan.SetLinks(w.links[self])
+				case 6:
+					w.shared.IgnoreExcludeLabel = d.oneIn(2)
+					plan.IgnoreExcludeLabel(w.shared.IgnoreExcludeLabel)
+				case 7, 8:
+					name := types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("s%d", d.roll(10))}
+					delete(services, name)
+					plan.DeleteService(name)
+				default:
+					svc := d.service(d.roll(10))
+					services[svc.Name] = svc
+					plan.SetService(svc)
+				}
+			}
+			w.shared.Services = nil
+			for _, svc := range services {
+				w.shared.Services = append(w.shared.Services, *svc)
+			}
+			want := w.decide(self)
+
+			revision := plan.Revise()
+			for _, v := range revision.Gone {
+				if !reflect.DeepEqual(replayed[v.Key], v) {
+					t.Fatalf("a verdict is gone that was not there: %+v; it was %+v", v, replayed[v.Key])
+				}
+				delete(replayed, v.Key)
+			}
+			for _, c := range revision.Changed {
+				if c.Before != replayed[c.Key].Reason {
+					t.Fatalf("%v changed from %q, and was %q", c.Key, c.Before, replayed[c.Key].Reason)
+				}
+				if reflect.DeepEqual(c.Verdict, replayed[c.Key]) {
+					t.Fatalf("%v is said to have changed, and has not: %+v", c.Key, c.Verdict)
+				}
+				replayed[c.Key] = c.Verdict
+			}
+			if got := plan.Layer2(); !got.Equal(want.Layer2) {
+				t.Fatalf("orders of the plan (-decide +plan):\n%s", cmp.Diff(want.Layer2, got, addrText))
+			}
+			all := slices.SortedFunc(maps.Values(replayed), func(a, b announce.Verdict) int {
+				return stdcmp.Or(strings.Compare(a.Service.Name, b.Service.Name), a.Addr.Compare(b.Addr))
+			})
+			if !slices.EqualFunc(all, want.Verdicts, func(a, b announce.Verdict) bool { return reflect.DeepEqual(a, b) }) {
+				t.Fatalf("replayed revisions (-decide +plan):\n%s", cmp.Diff(want.Verdicts, all, addrText))
+			}
+			if again := plan.Revise(); len(again.Changed)+len(again.Gone) > 0 {
+				t.Fatalf("a revision without news has news: %+v", again)
+			}
+		}
+	})
+}
