@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // device is the name of every host's interface to its switch.
@@ -81,6 +82,9 @@ func (h *Host) configure() error {
 	if err := h.up(device); err != nil {
 		return err
 	}
+	if err := h.waitUp(); err != nil {
+		return err
+	}
 	for _, gateway := range h.options.Gateways {
 		everything := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 		if gateway.Is6() {
@@ -91,6 +95,48 @@ func (h *Host) configure() error {
 		}
 	}
 	return nil
+}
+
+// waitUp waits until both ends of the cable are operational and eth0's IPv6 addresses can be used. The kernel notices a carrier in the
+// background, up to a second after it came, and loses what is sent before.
+func (h *Host) waitUp() error {
+	for range 500 {
+		up, err := h.isUp()
+		if err != nil {
+			return fmt.Errorf("network: failed to see whether the cable of %s is up: %w", h.name, err)
+		}
+		if up {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("network: the cable of %s does not come up", h.name)
+}
+
+func (h *Host) isUp() (bool, error) {
+	near, err := h.links.LinkByName(device)
+	if err != nil {
+		return false, err
+	}
+	far, err := h.sw.links.LinkByName(h.name)
+	if err != nil {
+		return false, err
+	}
+	if near.Attrs().OperState != netlink.OperUp || far.Attrs().OperState != netlink.OperUp {
+		return false, nil
+	}
+	addresses, err := h.links.AddrList(near, netlink.FAMILY_V6)
+	if err != nil {
+		return false, err
+	}
+	linkLocal := false // the kernel's own, made when IPv6 starts on the link
+	for _, address := range addresses {
+		if address.Flags&unix.IFA_F_TENTATIVE != 0 {
+			return false, nil
+		}
+		linkLocal = linkLocal || address.IP.IsLinkLocalUnicast()
+	}
+	return linkLocal, nil
 }
 
 // AddRoute sends packets for prefix through via, or, when via is the zero Addr, onto the segment itself: then the host
@@ -115,6 +161,15 @@ func (h *Host) AddRoute(prefix netip.Prefix, via netip.Addr) error {
 // MAC returns the hardware address of eth0.
 func (h *Host) MAC() net.HardwareAddr { return h.options.MAC }
 
+// Index returns the interface index of eth0.
+func (h *Host) Index() (int, error) {
+	link, err := h.links.LinkByName(device)
+	if err != nil {
+		return 0, fmt.Errorf("network: failed to find %s of %s: %w", device, h.name, err)
+	}
+	return link.Attrs().Index, nil
+}
+
 // Address returns the host's first address of the family.
 func (h *Host) Address(v6 bool) netip.Addr {
 	for _, prefix := range h.options.Addresses {
@@ -128,8 +183,13 @@ func (h *Host) Address(v6 bool) netip.Addr {
 // CutCable takes the carrier away from eth0, at once and for both directions.
 func (h *Host) CutCable() error { return h.sw.setPort(h.name, false) }
 
-// PlugCable undoes CutCable.
-func (h *Host) PlugCable() error { return h.sw.setPort(h.name, true) }
+// PlugCable undoes CutCable, and returns when the link is up.
+func (h *Host) PlugCable() error {
+	if err := h.sw.setPort(h.name, true); err != nil {
+		return err
+	}
+	return h.waitUp()
+}
 
 // HTTPClient returns a client whose connections start at this host. It keeps none of them for a second request, so each request
 // tests the path anew.

@@ -192,3 +192,66 @@ func waitForOwner(t *testing.T, addr netip.Addr, want func(node string) bool) st
 func anyNode(node string) bool { return node != "" }
 
 func nobody(node string) bool { return node == "" }
+
+// quiet waits until the product has had nothing to write for five seconds.
+func quiet(t *testing.T) {
+	t.Helper()
+	until(t, "the product has nothing more to write", func(context.Context) (bool, error) {
+		return len(ourWrites(t, time.Now().Add(-5*time.Second))) == 0, nil
+	})
+}
+
+// waitForProduct waits until every Pod of the product is ready.
+func waitForProduct(t *testing.T) {
+	t.Helper()
+	ctx := context.Background()
+	err := cluster.Until(ctx, "the product is ready", func(ctx context.Context) (bool, error) {
+		pods, err := cluster.Clientset().CoreV1().Pods("metallb-system").List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return false, nil // the API server may be on its way back
+		}
+		ready := 0
+		for _, pod := range pods.Items {
+			for _, c := range pod.Status.Conditions {
+				if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue && running(&pod) {
+					ready++
+				}
+			}
+		}
+		return ready == len(pods.Items) && ready == len(cluster.Nodes())+1, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// running reports whether the containers that the Pod counts as ready are
+// those that live now.
+func running(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.State.Running == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// saysOwner checks that the ServiceL2Status of a Service names that node alone,
+// or for no node that there is none.
+func saysOwner(ns, service, node string) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		out, err := cluster.Kubectl(ctx, "-n", "metallb-system", "get", "servicel2status",
+			"-l", "metallb.io/service-namespace="+ns+",metallb.io/service-name="+service, "-o", "jsonpath={.items[*].status.node}")
+		return out == node, err
+	}
+}
+
+// fromPool returns the pool that a Service is annotated with.
+func fromPool(t *testing.T, ns, service string) string {
+	t.Helper()
+	svc, err := cluster.Clientset().CoreV1().Services(ns).Get(t.Context(), service, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return svc.Annotations["metallb.io/ip-allocated-from-pool"]
+}
