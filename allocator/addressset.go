@@ -1,6 +1,8 @@
 package allocator
 
 import (
+	"cmp"
+	"encoding/binary"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -20,8 +22,37 @@ type addressSet struct {
 }
 
 type page struct {
-	base netip.Addr // whose last octet is 0
+	base base
 	bits octets
+}
+
+// base is an address without its last octet, as a number. IPv4 addresses are
+// where IPv6 maps them, so one order holds for both.
+type base struct{ hi, lo uint64 }
+
+// split returns the base of an address and its last octet.
+func split(a netip.Addr) (base, uint8) {
+	b := a.As16()
+	lo := binary.BigEndian.Uint64(b[8:])
+	return base{binary.BigEndian.Uint64(b[:8]), lo &^ 0xff}, uint8(lo)
+}
+
+// at returns the address on that base with that last octet.
+func (b base) at(octet uint8) netip.Addr {
+	var a [16]byte
+	binary.BigEndian.PutUint64(a[:8], b.hi)
+	binary.BigEndian.PutUint64(a[8:], b.lo|uint64(octet))
+	return netip.AddrFrom16(a).Unmap()
+}
+
+// next returns the base that follows; after the last there is the first.
+func (b base) next() base {
+	lo, carry := bits.Add64(b.lo, 0x100, 0)
+	return base{b.hi + carry, lo}
+}
+
+func (b base) compare(o base) int {
+	return cmp.Or(cmp.Compare(b.hi, o.hi), cmp.Compare(b.lo, o.lo))
 }
 
 // octets is a set of last octets.
@@ -44,43 +75,39 @@ func (o *octets) next(from uint8) (uint8, bool) {
 	}
 }
 
-// split returns the page an address is on and its last octet.
-func split(a netip.Addr) (base netip.Addr, octet uint8) {
-	octet = a.As16()[15]
-	return join(a, 0), octet
+// nextGap returns the lowest octet not below from that is no member.
+func (o *octets) nextGap(from uint8) (uint8, bool) {
+	gaps := octets{^o[0], ^o[1], ^o[2], ^o[3]}
+	return gaps.next(from)
 }
 
-// join returns the address on the same page as a that has that last octet.
-func join(a netip.Addr, octet uint8) netip.Addr {
-	if a.Is4() {
-		b := a.As4()
-		b[3] = octet
-		return netip.AddrFrom4(b)
+// find returns where the page with that base is, or belongs. It is written out
+// because every search of every pool begins with it.
+func (s *addressSet) find(b base) (int, bool) {
+	from, to := 0, len(s.pages)
+	for from < to {
+		mid := int(uint(from+to) / 2)
+		if m := &s.pages[mid].base; m.hi < b.hi || m.hi == b.hi && m.lo < b.lo {
+			from = mid + 1
+		} else {
+			to = mid
+		}
 	}
-	b := a.As16()
-	b[15] = octet
-	return netip.AddrFrom16(b)
-}
-
-// find returns where the page with that base is, or belongs.
-func (s *addressSet) find(base netip.Addr) (int, bool) {
-	return slices.BinarySearchFunc(s.pages, base, func(p page, base netip.Addr) int {
-		return p.base.Compare(base)
-	})
+	return from, from < len(s.pages) && s.pages[from].base == b
 }
 
 func (s *addressSet) add(a netip.Addr) {
-	base, octet := split(a)
-	i, ok := s.find(base)
+	b, octet := split(a)
+	i, ok := s.find(b)
 	if !ok {
-		s.pages = slices.Insert(s.pages, i, page{base: base})
+		s.pages = slices.Insert(s.pages, i, page{base: b})
 	}
 	s.pages[i].bits.add(octet)
 }
 
 func (s *addressSet) remove(a netip.Addr) {
-	base, octet := split(a)
-	i, ok := s.find(base)
+	b, octet := split(a)
+	i, ok := s.find(b)
 	if !ok {
 		return
 	}
@@ -95,36 +122,36 @@ func (s *addressSet) empty() bool { return len(s.pages) == 0 }
 // lowestOutside returns the lowest address of the range that is not in the set
 // and whose last octet is not to be skipped; the zero address if there is none.
 func (s *addressSet) lowestOutside(r netipx.IPRange, skip octets) netip.Addr {
-	base, octet := split(r.From())
-	i, _ := s.find(base)
-	for base.IsValid() && !r.To().Less(base) {
+	b, octet := split(r.From())
+	end, _ := split(r.To())
+	i, _ := s.find(b)
+	for {
 		taken := skip
-		if i < len(s.pages) && s.pages[i].base == base {
+		if i < len(s.pages) && s.pages[i].base == b {
 			for w := range taken {
 				taken[w] |= s.pages[i].bits[w]
 			}
 			i++
 		}
-		for w := range taken {
-			taken[w] = ^taken[w]
+		if lowest, ok := taken.nextGap(octet); ok {
+			return notPast(r.To(), b.at(lowest))
 		}
-		if free, ok := taken.next(octet); ok {
-			return within(r, join(base, free))
+		if b == end {
+			return netip.Addr{}
 		}
-		base, octet = join(base, 255).Next(), 0
+		b, octet = b.next(), 0
 	}
-	return netip.Addr{}
 }
 
 // lowestInside returns the lowest address of the range that is in the set, in
 // none of the others, and whose last octet is not to be skipped; the zero
 // address if there is none. The others may be nil.
 func (s *addressSet) lowestInside(r netipx.IPRange, skip octets, others []*addressSet) netip.Addr {
-	base, octet := split(r.From())
-	i, _ := s.find(base)
-	for ; i < len(s.pages) && !r.To().Less(s.pages[i].base); i++ {
+	first, octet := split(r.From())
+	end, _ := split(r.To())
+	for i, _ := s.find(first); i < len(s.pages) && s.pages[i].base.compare(end) <= 0; i++ {
 		here := s.pages[i]
-		if here.base != base {
+		if here.base != first {
 			octet = 0
 		}
 		for w := range here.bits {
@@ -140,16 +167,16 @@ func (s *addressSet) lowestInside(r netipx.IPRange, skip octets, others []*addre
 				}
 			}
 		}
-		if found, ok := here.bits.next(octet); ok {
-			return within(r, join(here.base, found))
+		if lowest, ok := here.bits.next(octet); ok {
+			return notPast(r.To(), here.base.at(lowest))
 		}
 	}
 	return netip.Addr{}
 }
 
-// within returns a if it is not past the end of the range.
-func within(r netipx.IPRange, a netip.Addr) netip.Addr {
-	if r.To().Less(a) {
+// notPast returns a, or the zero address if a is past the end.
+func notPast(end, a netip.Addr) netip.Addr {
+	if end.Less(a) {
 		return netip.Addr{}
 	}
 	return a

@@ -12,6 +12,7 @@ func FuzzAddressSet(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 250, 251, 252, 253, 254, 255}, uint8(0), uint8(255), false)
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 0, 2, 4}, uint8(1), uint8(6), true)
 	f.Add([]byte{}, uint8(9), uint8(9), false)
+	f.Add([]byte{65}, uint8(63), uint8(70), true) // starts on a withheld octet of an empty page
 	f.Fuzz(func(t *testing.T, toggles []byte, from, to uint8, buggy bool) {
 		// 256 addresses over three pages: 192.0.2.192 to 192.0.4.191 without
 		// the middle of the second page.

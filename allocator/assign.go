@@ -1,8 +1,6 @@
 package allocator
 
 import (
-	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/clarion-lb/clarion/config"
@@ -130,25 +128,20 @@ func (s *search) foreign() bool {
 
 // differs reports whether status and annotation say anything else than a.
 func (s *search) differs(a Assignment) bool {
-	if s.svc.FromPool != a.Pool || len(s.svc.Addresses) != len(a.Addresses) || s.statusProblem() != nil {
-		return true
-	}
-	return slices.ContainsFunc(a.Addresses, func(x netip.Addr) bool {
-		return !slices.Contains(s.svc.Addresses, x)
-	})
+	return s.svc.FromPool != a.Pool || !sameAddresses(s.svc.Addresses, a.Addresses) || s.statusProblem() != nil
 }
 
 // statusProblem returns what of the status could not be read, or nil.
 func (s *search) statusProblem() *config.Problem { return problemIn(s.svc, partStatus) }
 
 func (s *search) cleared(lost pair) Note {
-	return Note{Normal, EventClearAssignment, fmt.Sprintf("gives up %s: %s", lost, s.grounds(lost))}
+	return Note{Normal, EventClearAssignment, "gives up " + lost.String() + ": " + s.grounds(lost)}
 }
 
 func (s *search) allocated(found choice, lost pair) Note {
-	text := fmt.Sprintf("assigned %s from pool %q", found.addrs, found.pool.Name)
+	text := "assigned " + found.addrs.String() + " from " + quoted(found.pool)
 	if lost != (pair{}) {
-		text += fmt.Sprintf(" (was %s)", s.held)
+		text += " (was " + s.held.String() + ")"
 	}
 	return Note{Normal, EventIPAllocated, text}
 }

@@ -3,7 +3,6 @@ package allocator
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/clarion-lb/clarion/config"
 )
@@ -85,13 +84,19 @@ func (p pair) len() int {
 }
 
 // String joins the addresses as a sentence does.
-func (p pair) String() string { return sentence(p.list()) }
+func (p pair) String() string { return sentence(p[:]) }
 
-// sentence writes addresses as "192.0.2.1 and 2001:db8::1".
+// sentence writes the valid ones of the addresses as "192.0.2.1 and 2001:db8::1".
 func sentence(addrs []netip.Addr) string {
-	texts := make([]string, len(addrs))
-	for i, a := range addrs {
-		texts[i] = a.String()
+	text := ""
+	for _, a := range addrs {
+		switch {
+		case !a.IsValid():
+		case text == "":
+			text = a.String()
+		default:
+			text += " and " + a.String()
+		}
 	}
-	return strings.Join(texts, " and ")
+	return text
 }

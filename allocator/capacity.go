@@ -44,16 +44,24 @@ func (u Usage) Available(f config.Family) int64 {
 
 // Usage returns how full a pool is. It costs the same however much is in use.
 func (l *Ledger) Usage(p *config.Pool) Usage {
-	n := l.assigned[p.Name]
-	u := Usage{AssignedIPv4: n[0], AssignedIPv6: n[1]}
+	assigned, capacity := l.assigned[p.Name], capacityOf(p)
+	return Usage{
+		AssignedIPv4: assigned[0], AssignedIPv6: assigned[1],
+		CapacityIPv4: capacity[0], CapacityIPv6: capacity[1],
+	}
+}
+
+// capacityOf counts what a pool could give.
+func capacityOf(p *config.Pool) count {
+	var n count
 	for _, r := range p.Ranges {
 		if config.FamilyOf(r.From()) == config.IPv4 {
-			u.CapacityIPv4 = saturatingAdd(u.CapacityIPv4, sizeIPv4(r, p.AvoidBuggyIPs))
+			n[0] = saturatingAdd(n[0], sizeIPv4(r, p.AvoidBuggyIPs))
 		} else {
-			u.CapacityIPv6 = saturatingAdd(u.CapacityIPv6, sizeIPv6(r))
+			n[1] = saturatingAdd(n[1], sizeIPv6(r))
 		}
 	}
-	return u
+	return n
 }
 
 // sizeIPv4 counts the addresses of a range, on demand without those that end

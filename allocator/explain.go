@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"github.com/clarion-lb/clarion/config"
 )
@@ -20,7 +21,7 @@ func (s *search) refusedByAll() []Refusal {
 		case p.Suspended:
 			out[i] = suspended(p)
 		case !p.AutoAssign && p != s.home:
-			out[i] = Refusal{p.Name, AutoAssignOff, fmt.Sprintf("pool %q has autoAssign off", p.Name)}
+			out[i] = Refusal{p.Name, AutoAssignOff, quoted(p) + " has autoAssign off"}
 		case !s.admitted(p):
 			out[i] = s.notAdmitted(p)
 		default:
@@ -37,29 +38,38 @@ func (s *search) refusal(p *config.Pool, families ...config.Family) Refusal {
 	}
 	for _, f := range families {
 		if !p.Has(f) {
-			return Refusal{p.Name, FamilyMissing, fmt.Sprintf("pool %q has no %s addresses", p.Name, f)}
+			return Refusal{p.Name, FamilyMissing, quoted(p) + " has no " + f.String() + " addresses"}
 		}
 		if s.take(p, []config.Family{f}).pool == nil {
-			u := s.ledger.Usage(p)
-			if u.Capacity(f) == 0 {
-				return Refusal{p.Name, AddressWithheld, fmt.Sprintf("avoidBuggyIPs of pool %q withholds all its %s addresses", p.Name, f)}
-			}
-			return Refusal{p.Name, PoolFull, fmt.Sprintf("pool %q has no free %s address (%d of %d in use)",
-				p.Name, f, u.Assigned(f), u.Capacity(f))}
+			return full(p, f)
 		}
 	}
 	return Refusal{}
 }
 
+// full says that a pool has nothing left to give of a family. All it has is in
+// use then; who uses it is not counted here, as a message that changes with
+// every other Service would be said over and over.
+func full(p *config.Pool, f config.Family) Refusal {
+	n := capacityOf(p)[slot(f)]
+	if n == 0 {
+		return Refusal{p.Name, AddressWithheld, "avoidBuggyIPs of " + quoted(p) + " withholds all its " + f.String() + " addresses"}
+	}
+	return Refusal{p.Name, PoolFull, fmt.Sprintf("%s has no free %s address (%d of %d in use)", quoted(p), f, n, n)}
+}
+
+// quoted names a pool in a sentence.
+func quoted(p *config.Pool) string { return "pool " + strconv.Quote(p.Name) }
+
 func suspended(p *config.Pool) Refusal {
-	return Refusal{p.Name, Suspended, fmt.Sprintf("pool %q is suspended because its object is invalid", p.Name)}
+	return Refusal{p.Name, Suspended, quoted(p) + " is suspended because its object is invalid"}
 }
 
 // notAdmitted says what of the Service the pool's serviceAllocation is not for.
 func (s *search) notAdmitted(p *config.Pool) Refusal {
-	detail := fmt.Sprintf("pool %q does not admit the labels of the Service", p.Name)
+	detail := quoted(p) + " does not admit the labels of the Service"
 	if a := p.Allocation; !a.AnyNamespace && !slices.Contains(a.Namespaces, s.svc.Name.Namespace) {
-		detail = fmt.Sprintf("pool %q does not admit namespace %s", p.Name, s.svc.Name.Namespace)
+		detail = quoted(p) + " does not admit namespace " + s.svc.Name.Namespace
 	}
 	return Refusal{p.Name, NotAdmitted, detail}
 }
@@ -125,7 +135,7 @@ func (s *search) groundsOf(a netip.Addr) string {
 	c, taken := s.ledger.conflictAt(a, s.svc)
 	switch {
 	case !s.serves(config.FamilyOf(a)):
-		return fmt.Sprintf("the Service has no %s ClusterIP", config.FamilyOf(a))
+		return "the Service has no " + config.FamilyOf(a).String() + " ClusterIP"
 	case p == nil:
 		return "no pool contains it"
 	case taken:
@@ -133,7 +143,7 @@ func (s *search) groundsOf(a netip.Addr) string {
 	case !p.Suspended && !s.admitted(p):
 		return s.notAdmitted(p).Detail
 	case !p.Suspended && p.Withholds(a):
-		return fmt.Sprintf("avoidBuggyIPs of pool %q withholds it", p.Name)
+		return "avoidBuggyIPs of " + quoted(p) + " withholds it"
 	case len(s.svc.WantAddresses) > 0:
 		return "the Service asks for " + sentence(s.svc.WantAddresses)
 	case !s.wantsPool(p):

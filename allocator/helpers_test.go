@@ -184,24 +184,30 @@ func briefly(o Outcome) brief {
 }
 
 // settle assigns, applies and writes the status, as the controller does.
-func settle(t testing.TB, snap *config.Snapshot, l *Ledger, svc *config.Service) Outcome {
-	t.Helper()
+func settle(tb testing.TB, snap *config.Snapshot, l *Ledger, svc *config.Service) Outcome {
+	tb.Helper()
 
 	o := Assign(snap, l, *svc)
 	if err := l.Apply(*svc, o); err != nil {
-		t.Fatalf("failed to apply the outcome for %s: %v", svc.Name, err)
+		tb.Fatalf("failed to apply the outcome for %s: %v", svc.Name, err)
 	}
-	write(svc, o)
+	if write(svc, o) { // of which the watch tells
+		if err := l.Apply(*svc, Assign(snap, l, *svc)); err != nil {
+			tb.Fatalf("failed to apply the written outcome for %s: %v", svc.Name, err)
+		}
+	}
 	return o
 }
 
-// write puts an outcome into the status, as the API server then has it.
-func write(svc *config.Service, o Outcome) {
+// write puts an outcome into the status, as the API server then has it, and
+// reports whether that was necessary.
+func write(svc *config.Service, o Outcome) bool {
 	if !o.Changed {
-		return
+		return false
 	}
 	svc.Addresses, svc.FromPool = o.Assignment.Addresses, o.Assignment.Pool
 	svc.Problems = deleteStatusProblems(svc.Problems)
+	return true
 }
 
 func deleteStatusProblems(in []config.Problem) []config.Problem {

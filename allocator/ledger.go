@@ -1,11 +1,9 @@
 package allocator
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -16,7 +14,11 @@ import (
 // change under it without a word, and every call costs what it touches.
 //
 // Whatever it is told, no two Services in it hold one address unless they may
-// share it. A Ledger belongs to one goroutine at a time.
+// share it. What a Service gives up stays its own until its status is seen to
+// say so, because until then it may still be announced: of two Services that
+// show one address in their status, neither got it from here.
+//
+// A Ledger belongs to one goroutine at a time.
 type Ledger struct {
 	services map[types.NamespacedName]record
 	tenants  map[netip.Addr]*tenancy
@@ -34,9 +36,9 @@ type Ledger struct {
 // record is what the ledger knows of one Service.
 type record struct {
 	assignment Assignment
-	// identity and ports are those it holds its addresses with.
-	identity identity
-	ports    []config.Port
+	// holdings are the addresses of the assignment, and those that the status
+	// may still show.
+	holdings []holding
 	// said is what stood against the Service when it was last told.
 	said []Note
 }
@@ -70,18 +72,15 @@ func (l *Ledger) Holders(a netip.Addr) []types.NamespacedName {
 	return nil
 }
 
-// Openings counts the changes after which a Service that waits may find an
-// address: one was freed, or one may be shared that could not be before. A
-// caller that sees it move asks again for those that wait.
+// Openings counts the changes after which a Service with Refusals may fare
+// better: an address was freed, or one may be shared that could not be before.
+// A caller that sees it move asks again for those Services.
 func (l *Ledger) Openings() uint64 { return l.openings }
 
 // Apply enters the outcome of an [Assign] on this ledger and the Service it
 // was made for. It fails, and changes nothing, if another Service has taken an
 // address of the outcome in between.
 func (l *Ledger) Apply(svc config.Service, o Outcome) error {
-	if o.Action == Ignore {
-		return nil
-	}
 	if err := l.Record(svc, o.Assignment); err != nil {
 		return err
 	}
@@ -89,137 +88,55 @@ func (l *Ledger) Apply(svc config.Service, o Outcome) error {
 	return nil
 }
 
-// remember keeps what a Service has been told, for [Assign] not to repeat it.
-func (l *Ledger) remember(name types.NamespacedName, said []Note) {
-	r, known := l.services[name]
-	if known || len(said) > 0 {
-		r.said = said
-		l.services[name] = r
-	}
-}
-
-// Record enters that a Service holds these addresses, all of them from one
-// pool, and no others; the zero Assignment releases it. It fails, and changes
-// nothing, if another Service holds one of them and the two may not share it.
+// Record enters that a Service is assigned these addresses, all of them from
+// one pool, and no others. It fails, and changes nothing, if another Service
+// holds one of them and the two may not share it.
 func (l *Ledger) Record(svc config.Service, a Assignment) error {
-	if len(a.Addresses) == 0 {
-		l.Release(svc.Name)
-		return nil
-	}
 	for _, addr := range a.Addresses {
 		if c, ok := l.conflictAt(addr, &svc); ok {
 			return fmt.Errorf("allocator: failed to record %s for %s: %s", addr, svc.Name, c)
 		}
 	}
 	old := l.services[svc.Name]
-	r := record{assignment: a, identity: identityOf(&svc), said: old.said}
-	if r.identity.key != "" {
-		r.ports = svc.Ports
+	next := record{assignment: a, holdings: l.holdings(&svc, a), said: old.said}
+	for _, h := range old.holdings {
+		if !next.has(h) {
+			l.leave(svc.Name, h)
+		}
 	}
-	if !old.assignment.Equal(a) || old.identity != r.identity || !slices.Equal(old.ports, r.ports) {
-		l.vacate(svc.Name)
-		l.occupy(svc.Name, r)
+	for _, h := range next.holdings {
+		if !old.has(h) {
+			l.enter(svc.Name, h)
+		}
 	}
-	l.services[svc.Name] = r
+	for _, addr := range a.Addresses {
+		l.source(addr, a.Pool)
+	}
+	l.keep(svc.Name, next)
 	return nil
 }
 
-// Release forgets a Service and frees what it holds, for others to take at
-// once. A Service that is deleted is released.
+// Release forgets a Service and frees all it holds, for others to take at
+// once: it is deleted, and its status with it.
 func (l *Ledger) Release(name types.NamespacedName) {
-	l.vacate(name)
+	for _, h := range l.services[name].holdings {
+		l.leave(name, h)
+	}
 	delete(l.services, name)
 }
 
-// occupy enters a Service that holds nothing as a holder of its addresses.
-func (l *Ledger) occupy(name types.NamespacedName, r record) {
-	for _, a := range r.assignment.Addresses {
-		t := l.tenants[a]
-		if t == nil {
-			t = &tenancy{identity: r.identity}
-			if r.identity.key != "" {
-				t.ports = make(map[config.Port]types.NamespacedName)
-				setOf(l.shared, r.identity).add(a)
-				l.openings++
-			}
-			l.tenants[a] = t
-			l.used.add(a)
-			l.countIn(r.assignment.Pool, a, +1)
-		} else {
-			l.countIn(t.pool, a, -1)
-			l.countIn(r.assignment.Pool, a, +1)
-		}
-		t.pool = r.assignment.Pool
-		if i, found := slices.BinarySearchFunc(t.holders, name, compareNames); !found {
-			t.holders = slices.Insert(t.holders, i, name)
-		}
-		for _, p := range r.ports {
-			t.ports[p] = name
-			setOf(l.ports, use{r.identity, p}).add(a)
-		}
-	}
-}
-
-// vacate takes a Service off its addresses. Its record stays.
-func (l *Ledger) vacate(name types.NamespacedName) {
+// remember keeps what a Service has been told, for [Assign] not to repeat it.
+func (l *Ledger) remember(name types.NamespacedName, said []Note) {
 	r := l.services[name]
-	for _, a := range r.assignment.Addresses {
-		t := l.tenants[a]
-		if t == nil {
-			continue // listed twice
-		}
-		l.openings++
-		for _, p := range r.ports {
-			delete(t.ports, p)
-			dropFrom(l.ports, use{r.identity, p}, a)
-		}
-		if i, found := slices.BinarySearchFunc(t.holders, name, compareNames); found {
-			t.holders = slices.Delete(t.holders, i, i+1)
-		}
-		if len(t.holders) > 0 {
-			continue
-		}
-		if r.identity.key != "" {
-			dropFrom(l.shared, r.identity, a)
-		}
-		delete(l.tenants, a)
-		l.used.remove(a)
-		l.countIn(t.pool, a, -1)
-	}
+	r.said = said
+	l.keep(name, r)
 }
 
-// countIn adds to the number of addresses in use of a pool.
-func (l *Ledger) countIn(pool string, a netip.Addr, by int64) {
-	n := l.assigned[pool]
-	n[slot(config.FamilyOf(a))] += by
-	if n == (count{}) {
-		delete(l.assigned, pool)
+// keep enters a record, unless there is nothing in it.
+func (l *Ledger) keep(name types.NamespacedName, r record) {
+	if len(r.holdings) == 0 && len(r.said) == 0 {
+		delete(l.services, name)
 		return
 	}
-	l.assigned[pool] = n
-}
-
-// setOf returns the set at a key, made if there is none.
-func setOf[K comparable](sets map[K]*addressSet, key K) *addressSet {
-	s := sets[key]
-	if s == nil {
-		s = &addressSet{}
-		sets[key] = s
-	}
-	return s
-}
-
-// dropFrom takes an address out of the set at a key, and an empty set out of
-// the map.
-func dropFrom[K comparable](sets map[K]*addressSet, key K, a netip.Addr) {
-	if s := sets[key]; s != nil {
-		s.remove(a)
-		if s.empty() {
-			delete(sets, key)
-		}
-	}
-}
-
-func compareNames(a, b types.NamespacedName) int {
-	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	l.services[name] = r
 }

@@ -33,6 +33,59 @@ func TestApplyRefusesAStaleOutcome(t *testing.T) {
 	}
 }
 
+// TestGivenUpAddressWaitsForTheStatus defends P1: what a Service gives up is
+// for others only once its status is seen to say so.
+func TestGivenUpAddressWaitsForTheStatus(t *testing.T) {
+	t.Parallel()
+
+	snap, l := compile(pool("p", "192.0.2.1/32"), noAutoAssign(pool("q", "198.51.100.1/32"))), NewLedger()
+	mover, waiter := service("mover"), service("waiter")
+	settle(t, snap, l, &mover)
+
+	mover = with(mover, wantPool("q"))
+	o := Assign(snap, l, mover)
+	if err := l.Apply(mover, o); err != nil {
+		t.Fatal(err)
+	}
+	want := brief{Action: Refuse, Unchanged: true, Reasons: []Reason{PoolFull, AutoAssignOff}, Notes: []string{
+		`AllocationFailed: no address for default/waiter: pool "p" has no free IPv4 address (1 of 1 in use); pool "q" has autoAssign off`,
+	}}
+	if diff := cmp.Diff(want, briefly(settle(t, snap, l, &waiter))); diff != "" {
+		t.Errorf("before the write (-want +got):\n%s", diff)
+	}
+
+	write(&mover, o)
+	before := l.Openings()
+	settle(t, snap, l, &mover) // the watch brings the written Service
+	if l.Openings() == before {
+		t.Error("the write is no opening")
+	}
+	want = brief{Action: Allocate, Addresses: "192.0.2.1", Pool: "p", Notes: []string{
+		`IPAllocated: assigned 192.0.2.1 from pool "p"`,
+	}}
+	if diff := cmp.Diff(want, briefly(settle(t, snap, l, &waiter))); diff != "" {
+		t.Errorf("after the write (-want +got):\n%s", diff)
+	}
+}
+
+// TestForeignStatusIsNotGivenToOthers defends P1: an address that another
+// controller wrote is nobody else's, even if a pool comes to contain it.
+func TestForeignStatusIsNotGivenToOthers(t *testing.T) {
+	t.Parallel()
+
+	l := NewLedger()
+	foreign, newcomer := service("foreign", status("", "192.0.2.1")), service("newcomer")
+	settle(t, compile(), l, &foreign)
+
+	snap := compile(pool("p", "192.0.2.1-192.0.2.2"))
+	if got := briefly(settle(t, snap, l, &newcomer)).Addresses; got != "192.0.2.2" {
+		t.Errorf("a newcomer gets %s, want 192.0.2.2", got)
+	}
+	if got := briefly(settle(t, snap, l, &foreign)).Addresses; got != "192.0.2.1" {
+		t.Errorf("who shows the address gets %s, want 192.0.2.1", got)
+	}
+}
+
 func TestHolders(t *testing.T) {
 	t.Parallel()
 

@@ -25,13 +25,21 @@ type world struct {
 	services map[types.NamespacedName]*config.Service
 	// applied are the Services as the ledger last saw them.
 	applied map[types.NamespacedName]config.Service
+	// given is with what each Service was last assigned each address; tampered
+	// are those whose status somebody else wrote since.
+	given    map[types.NamespacedName]map[netip.Addr]config.Service
+	tampered map[types.NamespacedName]bool
 }
 
 func newWorld(t *testing.T) *world {
+	t.Helper()
+
 	return &world{
 		t: t, snap: menu.compile(0), ledger: NewLedger(),
 		services: make(map[types.NamespacedName]*config.Service),
 		applied:  make(map[types.NamespacedName]config.Service),
+		given:    make(map[types.NamespacedName]map[netip.Addr]config.Service),
+		tampered: make(map[types.NamespacedName]bool),
 	}
 }
 
@@ -144,6 +152,8 @@ func (w *world) step(o op) (touched *config.Service, global bool) {
 		w.ledger.Release(svc.Name)
 		delete(w.services, svc.Name)
 		delete(w.applied, svc.Name)
+		delete(w.given, svc.Name)
+		delete(w.tampered, svc.Name)
 		return svc, false
 	case 12:
 		w.restart(int(o.arg1))
@@ -151,6 +161,7 @@ func (w *world) step(o op) (touched *config.Service, global bool) {
 	case 13:
 		svc := w.pick(o.arg1)
 		tamper(svc, o.arg2)
+		w.involve(svc)
 		return svc, false
 	default:
 		for _, name := range names {
@@ -166,7 +177,21 @@ func (w *world) step(o op) (touched *config.Service, global bool) {
 func (w *world) process(svc *config.Service) Outcome {
 	o := w.apply(svc)
 	write(svc, o)
+	if w.tampered[svc.Name] && sameAddresses(svc.Addresses, o.Assignment.Addresses) {
+		w.involve(svc)
+		delete(w.tampered, svc.Name)
+	}
 	return o
+}
+
+// involve counts a Service as tampered with, and all that show an address that
+// it shows: who of them had it first is not for us to tell.
+func (w *world) involve(svc *config.Service) {
+	for name, other := range w.services {
+		if other == svc || slices.ContainsFunc(other.Addresses, func(a netip.Addr) bool { return slices.Contains(svc.Addresses, a) }) {
+			w.tampered[name] = true
+		}
+	}
 }
 
 func (w *world) apply(svc *config.Service) Outcome {
@@ -174,19 +199,38 @@ func (w *world) apply(svc *config.Service) Outcome {
 	if err := w.ledger.Apply(*svc, o); err != nil {
 		w.t.Fatalf("an outcome that was just made cannot be applied: %v", err)
 	}
-	w.applied[svc.Name] = *svc
+	w.enter(*svc)
 	return o
 }
 
-// restart forgets the ledger and adopts the Services in some order.
+// enter notes that the ledger has seen the Service as it is.
+func (w *world) enter(svc config.Service) {
+	w.applied[svc.Name] = svc
+	if w.given[svc.Name] == nil {
+		w.given[svc.Name] = make(map[netip.Addr]config.Service)
+	}
+	a, _ := w.ledger.Assignment(svc.Name)
+	for _, addr := range a.Addresses {
+		w.given[svc.Name][addr] = svc
+	}
+}
+
+// restart forgets the ledger and adopts the Services in some order. One that
+// was changed since the ledger saw it may by now show an address that it may
+// no longer share.
 func (w *world) restart(rotate int) {
+	for _, svc := range w.services {
+		if !w.known(svc) {
+			w.involve(svc)
+		}
+	}
 	w.ledger = NewLedger()
 	w.applied = make(map[types.NamespacedName]config.Service)
 	all := w.list(rotate)
 	w.ledger.Adopt(w.snap, all)
 	for _, svc := range all {
 		if _, ok := w.ledger.Assignment(svc.Name); ok {
-			w.applied[svc.Name] = svc
+			w.enter(svc)
 		}
 	}
 }
@@ -275,12 +319,40 @@ func (w *world) doubleHolder() string {
 	return ""
 }
 
+// doubleStatus returns two Services that show one address in their status and
+// were not both given it to share.
+func (w *world) doubleStatus() string {
+	for i, a := range names {
+		for _, b := range names[i+1:] {
+			x, y := w.services[a], w.services[b]
+			if x == nil || y == nil || w.tampered[a] || w.tampered[b] {
+				continue
+			}
+			for _, addr := range x.Addresses {
+				if slices.Contains(y.Addresses, addr) && !mayShare(w.given[a][addr], w.given[b][addr]) {
+					return fmt.Sprintf("%s is in the status of %s and %s", addr, a, b)
+				}
+			}
+		}
+	}
+	return ""
+}
+
 // naive finds what a Service that asks for nothing is given, by looking at
 // every address of every pool.
 func (w *world) naive(svc config.Service) []netip.Addr {
-	held := w.held()
 	free := func(a netip.Addr) bool {
-		return !slices.ContainsFunc(held[a], func(n types.NamespacedName) bool { return !mayShare(svc, w.applied[n]) })
+		for name, r := range w.ledger.services {
+			for _, h := range r.holdings {
+				other := config.Service{SharingKey: h.identity.key, Local: true, Selector: h.identity.backend, Ports: h.ports}
+				// What the Service itself has given up is not free before it is
+				// seen to be gone.
+				if h.addr == a && (name == svc.Name || !mayShare(svc, other)) {
+					return false
+				}
+			}
+		}
+		return true
 	}
 	lowest := func(p *config.Pool, f config.Family) (netip.Addr, bool) {
 		for _, r := range p.Ranges {
@@ -331,7 +403,7 @@ func audit(l *Ledger) string {
 		var out []netip.Addr
 		for _, p := range s.pages {
 			for i, ok := p.bits.next(0); ok; i, ok = p.bits.next(i + 1) {
-				out = append(out, join(p.base, i))
+				out = append(out, p.base.at(i))
 				if i == 255 {
 					break
 				}
@@ -344,16 +416,20 @@ func audit(l *Ledger) string {
 	var used addressSet
 	shared, ports := map[string]*addressSet{}, map[string]*addressSet{}
 	for _, name := range slices.SortedFunc(maps.Keys(l.services), compareNames) {
-		r := l.services[name]
-		for a := range maps.Keys(toSet(r.assignment.Addresses)) {
-			want.Holders[a.String()] += name.String() + " "
-			used.add(a)
-			if r.identity.key == "" {
+		seen := map[netip.Addr]bool{}
+		for _, h := range l.services[name].holdings {
+			if seen[h.addr] {
 				continue
 			}
-			setOf(shared, fmt.Sprint(r.identity)).add(a)
-			for _, p := range r.ports {
-				setOf(ports, fmt.Sprint(r.identity, p)).add(a)
+			seen[h.addr] = true
+			want.Holders[h.addr.String()] += name.String() + " "
+			used.add(h.addr)
+			if h.identity.key == "" {
+				continue
+			}
+			setOf(shared, fmt.Sprint(h.identity)).add(h.addr)
+			for _, p := range h.ports {
+				setOf(ports, fmt.Sprint(h.identity, p)).add(h.addr)
 			}
 		}
 	}
@@ -370,9 +446,11 @@ func audit(l *Ledger) string {
 		for _, h := range t.holders {
 			got.Holders[a.String()] += h.String() + " "
 		}
-		n := want.Assigned[t.pool]
-		n[slot(config.FamilyOf(a))]++
-		want.Assigned[t.pool] = n
+		if t.pool != "" {
+			n := want.Assigned[t.pool]
+			n[slot(config.FamilyOf(a))]++
+			want.Assigned[t.pool] = n
+		}
 	}
 	for k, s := range l.shared {
 		got.Shared[fmt.Sprint(k)] = members(s)
@@ -381,14 +459,6 @@ func audit(l *Ledger) string {
 		got.Ports[fmt.Sprint(k.identity, k.port)] = members(s)
 	}
 	return cmp.Diff(want, got)
-}
-
-func toSet(addrs []netip.Addr) map[netip.Addr]bool {
-	out := make(map[netip.Addr]bool, len(addrs))
-	for _, a := range addrs {
-		out[a] = true
-	}
-	return out
 }
 
 // news says what an outcome still has to say or to write.

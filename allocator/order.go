@@ -2,7 +2,6 @@ package allocator
 
 import (
 	"cmp"
-	"iter"
 	"math"
 	"slices"
 
@@ -18,27 +17,30 @@ import (
 // has only one of two families that PreferDualStack would like.
 func (s *search) automatic() (choice, []Refusal) {
 	if s.home != nil && (s.home.Suspended || s.admitted(s.home)) {
-		if c := s.from(s.home); c.pool != nil {
+		if c := s.best(s.home); c.pool != nil {
 			return c, nil
 		}
 	}
-	if c := s.first(s.pinned()); c.pool != nil {
+	if c := s.first(s.pinned(), offered); c.pool != nil {
 		return c, nil
 	}
-	if c := s.first(s.general); c.pool != nil {
+	if c := s.first(s.snap.Pools, general); c.pool != nil {
 		return c, nil
 	}
 	return choice{}, s.refusedByAll()
 }
 
-// first returns what the first of the pools can give that is able to, for the
-// best set of families that any of them is able to.
-func (s *search) first(pools iter.Seq[*config.Pool]) choice {
+// first returns what the first of the open pools can give that is able to, for
+// the best set of families that any of them is able to.
+func (s *search) first(pools []*config.Pool, open func(*config.Pool) bool) choice {
 	for _, families := range s.tries {
 		if len(families) == 0 {
 			break
 		}
-		for p := range pools {
+		for _, p := range pools {
+			if !open(p) {
+				continue
+			}
 			if c := s.take(p, families); c.pool != nil {
 				return c
 			}
@@ -47,34 +49,27 @@ func (s *search) first(pools iter.Seq[*config.Pool]) choice {
 	return choice{}
 }
 
-// pinned yields the pools whose serviceAllocation admits the Service, in the
+// pinned returns the pools whose serviceAllocation admits the Service, in the
 // order of their priority and then of their names.
-func (s *search) pinned() iter.Seq[*config.Pool] {
+func (s *search) pinned() []*config.Pool {
 	var pools []*config.Pool
 	for _, p := range s.snap.Pools {
-		if p.Allocation != nil && offered(p) && s.admitted(p) {
+		if p.Allocation != nil && s.admitted(p) {
 			pools = append(pools, p)
 		}
 	}
-	// Snapshot pools are sorted by name, which a stable sort leaves so.
+	// Pools of a snapshot are sorted by name, and a stable sort leaves them so.
 	slices.SortStableFunc(pools, func(a, b *config.Pool) int {
 		return cmp.Compare(rank(a.Allocation.Priority), rank(b.Allocation.Priority))
 	})
-	return slices.Values(pools)
-}
-
-// general yields the pools without a serviceAllocation, in the order of their
-// names.
-func (s *search) general(yield func(*config.Pool) bool) {
-	for _, p := range s.snap.Pools {
-		if p.Allocation == nil && offered(p) && !yield(p) {
-			return
-		}
-	}
+	return pools
 }
 
 // offered reports whether the pool gives to Services that do not ask for it.
 func offered(p *config.Pool) bool { return p.AutoAssign && !p.Suspended }
+
+// general reports whether it is meant for no Services in particular, too.
+func general(p *config.Pool) bool { return p.Allocation == nil && offered(p) }
 
 // rank orders priorities: 1 first, 0 (unset) last.
 func rank(priority int) int {

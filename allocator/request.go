@@ -17,7 +17,7 @@ func (s *search) fromWantedPool() (choice, []Refusal) {
 	case !p.Suspended && !s.admitted(p):
 		return choice{}, []Refusal{s.notAdmitted(p)}
 	}
-	if c := s.from(p); c.pool != nil {
+	if c := s.best(p); c.pool != nil {
 		return c, nil
 	}
 	return choice{}, []Refusal{s.refusal(p, s.svc.Families...)}
@@ -41,14 +41,14 @@ func (s *search) requested() (choice, []Refusal) {
 		return choice{}, []Refusal{s.outside()}
 	case !s.wantsPool(p):
 		return choice{}, []Refusal{{Pool: p.Name, Reason: PoolMismatch, Detail: fmt.Sprintf(
-			"%s is in pool %q, the Service asks for pool %q", sentence(s.svc.WantAddresses), p.Name, s.svc.WantPool)}}
+			"%s is in %s, the Service asks for pool %q", want, quoted(p), s.svc.WantPool)}}
 	case !s.admitted(p):
 		return choice{}, []Refusal{s.notAdmitted(p)}
 	}
 	for _, a := range s.svc.WantAddresses {
 		if p.Withholds(a) {
 			return choice{}, []Refusal{{Pool: p.Name, Reason: AddressWithheld, Detail: fmt.Sprintf(
-				"avoidBuggyIPs of pool %q withholds %s", p.Name, a)}}
+				"avoidBuggyIPs of %s withholds %s", quoted(p), a)}}
 		}
 		if c, taken := s.ledger.conflictAt(a, s.svc); taken {
 			return choice{}, []Refusal{{Pool: p.Name, Reason: AddressTaken, Detail: fmt.Sprintf("%s is %s", a, c)}}
@@ -84,12 +84,12 @@ func (s *search) unsuitable(want pair) Refusal {
 // outside says why the requested addresses are not in one pool in force.
 func (s *search) outside() Refusal {
 	for _, a := range s.svc.WantAddresses {
-		if s.inForce(a) != nil {
+		if s.poolAt(a) != nil {
 			continue
 		}
 		if p := s.suspendedAt(a); p != nil {
 			return Refusal{p.Name, Suspended, fmt.Sprintf(
-				"%s is in pool %q, which is suspended because its object is invalid", a, p.Name)}
+				"%s is in %s, which is suspended because its object is invalid", a, quoted(p))}
 		}
 		return Refusal{Reason: AddressOutsidePools, Detail: fmt.Sprintf("no pool contains %s", a)}
 	}

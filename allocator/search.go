@@ -13,11 +13,15 @@ type search struct {
 	ledger *Ledger
 	svc    *config.Service
 
-	// held is what the Service holds; listed is the same as the ledger lists it.
+	// held is what the Service holds, and listed the same as the ledger lists
+	// it; recorded is set if it is the word of the ledger and not only of the
+	// status.
 	held     pair
 	listed   []netip.Addr
-	recorded bool // held is the word of the ledger, not only of the status
-	// home is the pool of what is held; nil if no pool contains any of it.
+	recorded bool
+	// from names the pool that what is held was assigned from; may be stale.
+	from string
+	// home is the pool of what is held now; nil if no pool contains any of it.
 	home *config.Pool
 	// tries are the sets of families to ask a pool for, the best first.
 	tries [3][]config.Family
@@ -25,57 +29,44 @@ type search struct {
 
 func newSearch(snap *config.Snapshot, l *Ledger, svc *config.Service) search {
 	s := search{snap: snap, ledger: l, svc: svc, tries: tries(svc)}
-	from := svc.FromPool
 	if a, ok := l.Assignment(svc.Name); ok {
-		s.held, s.listed, s.recorded = pairOf(a.Addresses), a.Addresses, true
-		from = a.Pool
+		s.held, s.listed, s.from, s.recorded = pairOf(a.Addresses), a.Addresses, a.Pool, true
 	} else {
-		s.held = pairOf(svc.Addresses)
+		s.held, s.from = pairOf(svc.Addresses), svc.FromPool
 	}
-	s.home = s.findHome(from)
+	s.home = s.findHome()
 	return s
 }
 
-// findHome returns the pool of what is held, which was assigned from the named
-// pool. That pool remains the home while it is suspended, whatever other pool
-// overlaps it: a mistake in a pool moves nobody. If the addresses are in two
-// pools by now, the home is that of the Service's primary family.
-func (s *search) findHome(from string) *config.Pool {
-	if (s.held == pair{}) {
-		return nil
-	}
-	if p := s.snap.Pool(from); p != nil && p.Suspended {
-		return p
-	}
+// findHome returns the pool of what is held. If the addresses are in two pools
+// by now, that is the pool of the Service's primary family.
+func (s *search) findHome() *config.Pool {
 	for _, f := range s.svc.Families {
-		if p := s.inForce(s.held.of(f)); p != nil {
+		if p := s.poolAt(s.held.of(f)); p != nil {
 			return p
 		}
 	}
 	for _, a := range s.held {
-		if p := s.inForce(a); p != nil {
+		if p := s.poolAt(a); p != nil {
 			return p
 		}
 	}
 	return nil
 }
 
-// inForce returns the pool in force that contains the address, or nil.
-func (s *search) inForce(a netip.Addr) *config.Pool {
+// poolAt returns the pool an address belongs to, or nil. What is held from a
+// pool that is suspended belongs to it, whatever else contains it; nobody else
+// can be given an address of such a pool.
+func (s *search) poolAt(a netip.Addr) *config.Pool {
 	if !a.IsValid() {
 		return nil
 	}
-	one := [1]netip.Addr{a}
-	return s.snap.PoolOf(one[:], "")
-}
-
-// poolAt returns the pool an address belongs to, or nil. What is held from a
-// suspended pool belongs to it: its ranges may be the very mistake.
-func (s *search) poolAt(a netip.Addr) *config.Pool {
-	if s.home != nil && s.home.Suspended && s.held.has(a) {
-		return s.home
+	from := ""
+	if s.held.has(a) {
+		from = s.from
 	}
-	return s.inForce(a)
+	one := [1]netip.Addr{a}
+	return s.snap.PoolOf(one[:], from)
 }
 
 // serves reports whether an address of that family can reach the Service. As
@@ -122,8 +113,8 @@ func (s *search) unfit() Refusal {
 	return Refusal{}
 }
 
-// from returns the best that one pool can give, if anything.
-func (s *search) from(p *config.Pool) choice {
+// best returns the best that one pool can give, if anything.
+func (s *search) best(p *config.Pool) choice {
 	for _, families := range s.tries {
 		if c := s.take(p, families); c.pool != nil {
 			return c
