@@ -1,0 +1,50 @@
+package config_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/clarion-lb/clarion/config"
+)
+
+// TestShippedManifestsCompile is a law of the repository: the objects of each
+// directory of manifests that we show to users or install for them are applied
+// together, and compile together with zero Problems.
+func TestShippedManifestsCompile(t *testing.T) {
+	t.Parallel()
+
+	pools := 0
+	for _, root := range []string{"../examples", "../deploy"} {
+		manifests := map[string]string{} // by directory
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case entry.IsDir() && entry.Name() == "templates":
+				return filepath.SkipDir // Helm's, which is not YAML yet
+			case entry.IsDir() || filepath.Ext(path) != ".yaml":
+				return nil
+			}
+			text, err := os.ReadFile(path)
+			manifests[filepath.Dir(path)] += "\n---\n" + string(text)
+			return err
+		})
+		if err != nil {
+			t.Errorf("failed to read the manifests: %v", err)
+		}
+		for dir, text := range manifests {
+			o := objectsOf(t, strings.TrimSpace(text))
+			_, problems := config.Compile(o)
+			for _, p := range problems {
+				t.Errorf("%s: %s", dir, p.Error())
+			}
+			pools += len(o.Pools)
+		}
+	}
+	if pools == 0 {
+		t.Error("no manifest has an IPAddressPool: the law looks at nothing")
+	}
+}
