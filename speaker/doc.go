@@ -4,7 +4,7 @@
 // Whoever learns a fact hands it over with one of the Set methods, which never
 // block; [Speaker.Run] takes all that has come in together, lets the standing
 // [announce.Plan] judge what it touches, hands the engines their complete
-// orders and reports what changed. Nothing is announced before
-// [Speaker.Synced]: a speaker that knows half of the cluster would take over
-// what is not its own.
+// orders and reports what changed. Nothing is announced before all facts have
+// come in once: a speaker that knows half of the cluster would take over what
+// is not its own.
 package speaker

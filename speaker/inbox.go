@@ -15,7 +15,7 @@ type inbox struct {
 	wake chan struct{} // holds one token while anything is waiting
 
 	mu      sync.Mutex
-	waiting facts
+	waiting *facts // nil: nothing
 }
 
 // facts are those that came in since the loop last looked.
@@ -35,7 +35,10 @@ func newInbox() *inbox {
 // put lets change edit the waiting facts and wakes the loop.
 func (b *inbox) put(change func(*facts)) {
 	b.mu.Lock()
-	change(&b.waiting)
+	if b.waiting == nil {
+		b.waiting = &facts{}
+	}
+	change(b.waiting)
 	b.mu.Unlock()
 
 	select {
@@ -44,13 +47,14 @@ func (b *inbox) put(change func(*facts)) {
 	}
 }
 
-// take returns all that is waiting and leaves the inbox empty.
-func (b *inbox) take() facts {
+// take returns all that is waiting and leaves the inbox empty; nil if it is
+// already, because what woke the loop was taken the round before.
+func (b *inbox) take() *facts {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 
 	out := b.waiting
-	b.waiting = facts{}
+	b.waiting = nil
 	return out
 }
 

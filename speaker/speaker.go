@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clarion-lb/clarion/config"
-	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
 
@@ -24,12 +23,17 @@ type Options struct {
 	// IgnoreExcludeLabel lets nodes labelled
 	// node.kubernetes.io/exclude-from-external-load-balancers announce.
 	IgnoreExcludeLabel bool
+	// AwaitMembers is set where membership is on: nothing is announced before
+	// the first SetMembers. Not set, every node is taken to run a live speaker
+	// until SetMembers says otherwise.
+	AwaitMembers bool
 	// Layer2 answers ARP and NDP. The speaker runs it.
-	Layer2 *layer2.Engine
-	// Report is told what each revision changed, from the loop: it must not
-	// block. Not set: nobody is told.
+	Layer2 Layer2
+	// Report is told what each revision changed, which may be nothing, from the
+	// loop: it must not block. Not set: nobody is told.
 	Report func(announce.Revision)
-	Log    *slog.Logger
+	// Log gets the transitions of announcements.
+	Log *slog.Logger
 }
 
 // Speaker is the loop of one node. Its methods may be called from any
@@ -87,8 +91,7 @@ func (s *Speaker) setService(name types.NamespacedName, svc *announce.Service) {
 	})
 }
 
-// Synced says that everything the cluster holds has been handed over once.
-// Until then the engines are told nothing.
+// Synced says that everything the API server holds has been handed over once.
 func (s *Speaker) Synced() {
 	s.inbox.put(func(f *facts) { f.synced = true })
 }
@@ -103,8 +106,11 @@ func (s *Speaker) Run(ctx context.Context) error {
 	var engines sync.WaitGroup
 	var failure error
 	engines.Go(func() {
-		if err := s.options.Layer2.Run(ctx); err != nil {
+		switch err := s.options.Layer2.Run(ctx); {
+		case err != nil:
 			failure = fmt.Errorf("speaker: the layer-2 engine ended: %w", err)
+		case ctx.Err() == nil:
+			failure = errors.New("speaker: the layer-2 engine ended by itself")
 		}
 		stop(failure)
 	})
@@ -116,7 +122,7 @@ func (s *Speaker) Run(ctx context.Context) error {
 func (s *Speaker) loop(ctx context.Context) {
 	plan := announce.NewPlan(announce.Local{Node: s.options.Node, Exclude: s.options.Exclude})
 	plan.IgnoreExcludeLabel(s.options.IgnoreExcludeLabel)
-	synced := false
+	missing := awaited{api: true, links: true, members: s.options.AwaitMembers}
 	for {
 		select {
 		case <-ctx.Done():
@@ -124,8 +130,11 @@ func (s *Speaker) loop(ctx context.Context) {
 		case <-s.inbox.wake:
 		}
 		news := s.inbox.take()
+		if news == nil {
+			continue
+		}
 		news.apply(plan)
-		if synced = synced || news.synced; !synced {
+		if missing.arrived(news); missing != (awaited{}) {
 			continue
 		}
 		revision := plan.Revise()
@@ -135,38 +144,13 @@ func (s *Speaker) loop(ctx context.Context) {
 	}
 }
 
-// log says once what an operator cares about: that this node began to answer
-// for an address, ceased to, or owns one it cannot answer for.
-func (s *Speaker) log(ctx context.Context, revision announce.Revision) {
-	for _, c := range revision.Changed {
-		attrs := []slog.Attr{
-			slog.String("service", c.Service.String()),
-			slog.String("address", c.Addr.String()),
-			slog.String("protocol", string(c.Protocol)),
-			slog.String("reason", string(c.Reason)),
-		}
-		if c.Detail != "" {
-			attrs = append(attrs, slog.String("detail", c.Detail))
-		}
-		switch {
-		case c.Reason == c.Before:
-		case c.Reason == announce.Announced:
-			s.options.Log.LogAttrs(ctx, slog.LevelInfo, "announcing", append(attrs, slog.Any("interfaces", c.Interfaces))...)
-		case c.Before == announce.Announced:
-			s.options.Log.LogAttrs(ctx, slog.LevelInfo, "withdrawn", attrs...)
-		case c.Reason == announce.NoInterface:
-			s.options.Log.LogAttrs(ctx, slog.LevelWarn, "cannot announce", attrs...)
-		default:
-			s.options.Log.LogAttrs(ctx, slog.LevelDebug, "not announcing", attrs...)
-		}
-	}
-	for _, v := range revision.Gone {
-		if v.Announced() {
-			s.options.Log.LogAttrs(ctx, slog.LevelInfo, "withdrawn",
-				slog.String("service", v.Service.String()),
-				slog.String("address", v.Addr.String()),
-				slog.String("protocol", string(v.Protocol)),
-				slog.String("reason", "addressGone"))
-		}
-	}
+// awaited are the facts that have not come in yet. While there are any, the
+// engines are told nothing: half of the facts would make this node take over
+// what is not its own.
+type awaited struct{ api, links, members bool }
+
+func (a *awaited) arrived(news *facts) {
+	a.api = a.api && !news.synced
+	a.links = a.links && news.links == nil
+	a.members = a.members && news.members == nil
 }

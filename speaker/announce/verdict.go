@@ -44,6 +44,10 @@ const (
 	// NoInterface: this node owns the address and has no interface that may
 	// and can answer for it.
 	NoInterface Reason = "noInterface"
+
+	// AddressGone says why an address is withdrawn on which there is no verdict
+	// any more: the Service released it, or is no more itself.
+	AddressGone Reason = "addressGone"
 )
 
 // Key identifies a verdict of one node.
