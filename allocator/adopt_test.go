@@ -103,6 +103,37 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// TestShownAddressesAreGivenToNobody defends P1: whatever a status shows when
+// we start is not given to a newcomer, even if its Service is none of ours.
+func TestShownAddressesAreGivenToNobody(t *testing.T) {
+	t.Parallel()
+
+	snap, l := compile(pool("p", "192.0.2.1-192.0.2.4")), NewLedger()
+	n := l.Adopt(snap, []config.Service{
+		service("other-class", notLoadBalancer, status("", "192.0.2.1")),
+		service("no-more-a-load-balancer", notLoadBalancer, status("p", "192.0.2.2")),
+		service("two-of-a-family", status("p", "192.0.2.3", "192.0.2.4")),
+	})
+	if n != 1 {
+		t.Errorf("adopted %d Services, want 1", n)
+	}
+	newcomer := service("newcomer")
+	want := brief{Action: Refuse, Unchanged: true, Reasons: []Reason{PoolFull}, Notes: []string{
+		`AllocationFailed: no address for default/newcomer: pool "p" has no free IPv4 address (4 of 4 in use)`,
+	}}
+	if diff := cmp.Diff(want, briefly(settle(t, snap, l, &newcomer))); diff != "" {
+		t.Errorf("newcomer (-want +got):\n%s", diff)
+	}
+	once := service("no-more-a-load-balancer", notLoadBalancer, status("p", "192.0.2.2"))
+	settle(t, snap, l, &once) // is emptied, as it is of our making
+	want = brief{Action: Allocate, Addresses: "192.0.2.2", Pool: "p", Notes: []string{
+		`IPAllocated: assigned 192.0.2.2 from pool "p"`,
+	}}
+	if diff := cmp.Diff(want, briefly(settle(t, snap, l, &newcomer))); diff != "" {
+		t.Errorf("newcomer (-want +got):\n%s", diff)
+	}
+}
+
 // TestRestartIsSilent defends P2 and P10: after a restart every Service keeps
 // its addresses, nothing is written and nothing is said.
 func TestRestartIsSilent(t *testing.T) {

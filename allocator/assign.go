@@ -1,6 +1,7 @@
 package allocator
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/clarion-lb/clarion/config"
@@ -81,30 +82,17 @@ func forfeited(refusals []Refusal) bool {
 // conclude puts the outcome together from what was found and what stands
 // against the Service.
 func (s *search) conclude(found choice, refusals []Refusal, standing []Note) Outcome {
-	o := Outcome{Refusals: refusals, Standing: append(standing, s.unreadableStatus()...)}
-	lost, gained := s.held.minus(found.addrs), found.addrs.minus(s.held)
-
-	switch {
-	case found.pool == nil && (s.held == pair{} || s.foreign()):
-		o.Action = Refuse
-	case found.pool == nil:
-		o.Action = Release
-	case lost == pair{} && gained == pair{}:
-		o.Action = Keep
-	case s.held == pair{}:
-		o.Action = Allocate
-	default:
-		o.Action = Move
+	o := Outcome{
+		Action:   s.action(found),
+		Refusals: refusals,
+		Standing: append(standing, s.unreadableStatus()...),
 	}
-
 	if found.pool != nil {
-		o.Assignment = Assignment{Addresses: s.listed, Pool: found.pool.Name}
-		if o.Action != Keep || !s.recorded {
-			o.Assignment.Addresses = found.addrs.list()
-		}
+		o.Assignment = Assignment{Addresses: s.list(found.addrs), Pool: found.pool.Name}
 	}
 	o.Changed = s.differs(o.Assignment) && !(o.Action == Refuse && s.foreign())
 
+	lost, gained := s.held.minus(found.addrs), found.addrs.minus(s.held)
 	if lost != (pair{}) && o.Action != Refuse && !forfeited(refusals) {
 		o.Notes = append(o.Notes, s.cleared(lost))
 	}
@@ -118,6 +106,31 @@ func (s *search) conclude(found choice, refusals []Refusal, standing []Note) Out
 		}
 	}
 	return o
+}
+
+// action says what becomes of what is held, given what was found.
+func (s *search) action(found choice) Action {
+	none := s.held == pair{}
+	switch {
+	case found.pool == nil && (none || s.foreign()):
+		return Refuse
+	case found.pool == nil:
+		return Release
+	case found.addrs == s.held:
+		return Keep
+	case none:
+		return Allocate
+	default:
+		return Move
+	}
+}
+
+// list returns the addresses as the ledger lists them already, if it does.
+func (s *search) list(addrs pair) []netip.Addr {
+	if s.recorded && addrs == s.held {
+		return s.listed
+	}
+	return addrs.list()
 }
 
 // foreign reports whether what the status says is another controller's word:

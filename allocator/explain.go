@@ -103,8 +103,10 @@ func (s *search) shortfall(refusals []Refusal) []Note {
 	if len(refusals) == 0 {
 		return nil
 	}
-	return []Note{{Normal, EventAdditionalAssignFailed,
-		fmt.Sprintf("no second address for %s: %s", s.svc.Name, clauses(refusals))}}
+	return []Note{{
+		Normal, EventAdditionalAssignFailed,
+		fmt.Sprintf("no second address for %s: %s", s.svc.Name, clauses(refusals)),
+	}}
 }
 
 // unreadableStatus is what stands against a status that holds more, or other,
