@@ -19,6 +19,11 @@ func ClaimsFor(records []Record, addr netip.Addr) []Record {
 	return claims
 }
 
+// Answers returns the claims for the address that somebody asked for.
+func Answers(records []Record, addr netip.Addr) []Record {
+	return slices.DeleteFunc(ClaimsFor(records, addr), Record.Gratuitous)
+}
+
 // Claimants returns the hosts that claimed the address, sorted.
 func Claimants(records []Record, addr netip.Addr) []string {
 	var ports []string

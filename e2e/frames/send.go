@@ -53,7 +53,7 @@ func (s *Sender) Close() error { return s.file.Close() }
 
 // Ask asks the segment who has an address, as the host's kernel would if it had forgotten: a broadcast ARP request, or a neighbor
 // solicitation to the solicited-node group. The answer goes to the host; a Capture sees it.
-func (s *Sender) Ask(addr netip.Addr) error { return s.Send(s.question(addr)) }
+func (s *Sender) Ask(addr netip.Addr) error { return s.Send(s.Question(addr)) }
 
 // AskEvery asks again and again until ctx ends.
 func (s *Sender) AskEvery(ctx context.Context, addr netip.Addr, period time.Duration) error {
@@ -71,7 +71,8 @@ func (s *Sender) AskEvery(ctx context.Context, addr netip.Addr, period time.Dura
 	}
 }
 
-func (s *Sender) question(addr netip.Addr) []byte {
+// Question returns the frame that Ask sends, for a test to spoil.
+func (s *Sender) Question(addr netip.Addr) []byte {
 	mac := MAC(s.host.MAC())
 	if addr.Is4() {
 		return arpRequest(mac, s.host.Address(false), addr)

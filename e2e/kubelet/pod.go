@@ -145,7 +145,11 @@ func (p *pod) live(ctx context.Context) {
 
 // prepare makes the Pod's network and volumes, trying until that succeeds or ctx ends.
 func (p *pod) prepare(ctx context.Context) bool {
-	for {
+	// The first attempts of a new Pod are often refused: the API server takes a moment to learn which Secrets and tokens the node
+	// may now ask for. Only what lasts is worth an Event.
+	const patience, longest = time.Second, 2 * time.Second
+	begin := time.Now()
+	for backoff := 50 * time.Millisecond; ; backoff = min(2*backoff, longest) {
 		err := p.connect()
 		if err == nil {
 			err = p.writeVolumes(ctx)
@@ -157,9 +161,11 @@ func (p *pod) prepare(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		p.note(func() { p.trouble = err.Error() })
-		p.warn("FailedMount", err)
-		if !pause(ctx, time.Second) {
+		if time.Since(begin) > patience {
+			p.note(func() { p.trouble = err.Error() })
+			p.warn("FailedMount", err)
+		}
+		if !pause(ctx, backoff) {
 			return false
 		}
 	}

@@ -156,7 +156,8 @@ func (n *PodNetwork) connect(pod *Pod) error {
 // answers only for addresses of the interface asked on (RFC 4861 section 7.2.4).
 func podGateway() netip.Addr { return netip.MustParseAddr("fe80::1") }
 
-func hostEnd(offset int) string { return fmt.Sprintf("pod%d", offset) }
+// hostEnd names a Pod's link on the host. CNI plugins use the prefix veth too, which load balancers know to leave alone.
+func hostEnd(offset int) string { return fmt.Sprintf("veth%d", offset) }
 
 func single(addr netip.Addr) *net.IPNet { return ipNet(netip.PrefixFrom(addr, addr.BitLen())) }
 

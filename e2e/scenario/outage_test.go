@@ -18,7 +18,7 @@ func manyServices(t *testing.T) string {
 	t.Helper()
 	apply(t, strings.ReplaceAll(strings.ReplaceAll(dualPool, "198.51.100.64/28", "10.10.50.0/24"), "::40/124", "::1000/116"))
 	ns := namespace(t)
-	applyTo(t, ns, fmt.Sprintf(webWorkload, 2, "{}", "Cluster"))
+	applyTo(t, ns, workload(2, "{}", "Cluster"))
 	var manifests strings.Builder
 	for i := range 199 {
 		fmt.Fprintf(&manifests, `---
@@ -100,7 +100,7 @@ func TestRestartChangesNothing(t *testing.T) {
 func TestAPIServerAway(t *testing.T) {
 	apply(t, dualPool)
 	ns := namespace(t)
-	applyTo(t, ns, fmt.Sprintf(webWorkload, 3, "{}", "Cluster"))
+	applyTo(t, ns, workload(3, "{}", "Cluster"))
 	addrs := waitForAddresses(t, ns, "web", 2)
 	for _, addr := range addrs {
 		waitForAnswer(t, addr, 80)
@@ -144,7 +144,7 @@ func TestAPIServerAway(t *testing.T) {
 func TestCableCut(t *testing.T) {
 	apply(t, dualPool)
 	ns := namespace(t)
-	applyTo(t, ns, fmt.Sprintf(webWorkload, 3, "{}", "Cluster"))
+	applyTo(t, ns, workload(3, "{}", "Cluster"))
 	addrs := waitForAddresses(t, ns, "web", 2)
 	for _, addr := range addrs {
 		waitForAnswer(t, addr, 80)

@@ -38,6 +38,12 @@ spec:
   ports: [{port: 80, targetPort: 8080}]
 `
 
+// workload returns webWorkload with so many Pods, on nodes of that selector, and
+// that external traffic policy.
+func workload(replicas int, nodes, policy string) string {
+	return fmt.Sprintf(webWorkload, replicas, nodes, policy)
+}
+
 // dualPool gives out addresses of both families, on prefixes that the client
 // looks for on the segment.
 const dualPool = `
@@ -58,7 +64,7 @@ spec: {ipAddressPools: [dual]}
 func TestReachedByBothFamilies(t *testing.T) {
 	apply(t, dualPool)
 	ns := namespace(t)
-	applyTo(t, ns, fmt.Sprintf(webWorkload, 3, "{}", "Cluster"))
+	applyTo(t, ns, workload(3, "{}", "Cluster"))
 	addrs := waitForAddresses(t, ns, "web", 2)
 	if !addrs[0].Is4() || !addrs[1].Is6() {
 		t.Errorf("the status lists %v, want IPv4 first", addrs)
@@ -91,7 +97,7 @@ func TestLocalTrafficPolicy(t *testing.T) {
 	apply(t, dualPool)
 	ns := namespace(t)
 	for _, node := range []string{"node-a", "node-b", "node-c"} {
-		applyTo(t, ns, fmt.Sprintf(webWorkload, 1, "{kubernetes.io/hostname: "+node+"}", "Local"))
+		applyTo(t, ns, workload(1, "{kubernetes.io/hostname: "+node+"}", "Local"))
 		addrs := waitForAddresses(t, ns, "web", 2)
 		for _, addr := range addrs {
 			waitForOwner(t, addr, func(owner string) bool { return owner == node })
@@ -120,7 +126,7 @@ func TestLocalTrafficPolicy(t *testing.T) {
 func TestServiceGoesAndTheAddressWithIt(t *testing.T) {
 	apply(t, dualPool)
 	ns := namespace(t)
-	applyTo(t, ns, fmt.Sprintf(webWorkload, 1, "{}", "Cluster"))
+	applyTo(t, ns, workload(1, "{}", "Cluster"))
 	addrs := waitForAddresses(t, ns, "web", 2)
 	for _, addr := range addrs {
 		waitForAnswer(t, addr, 80)

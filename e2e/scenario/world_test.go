@@ -201,24 +201,31 @@ func quiet(t *testing.T) {
 	})
 }
 
+// productPods returns the Pods of the product; none while the API server is
+// away.
+func productPods(ctx context.Context, t *testing.T) []corev1.Pod {
+	t.Helper()
+	pods, err := cluster.Clientset().CoreV1().Pods("metallb-system").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil
+	}
+	return pods.Items
+}
+
 // waitForProduct waits until every Pod of the product is ready.
 func waitForProduct(t *testing.T) {
 	t.Helper()
-	ctx := context.Background()
-	err := cluster.Until(ctx, "the product is ready", func(ctx context.Context) (bool, error) {
-		pods, err := cluster.Clientset().CoreV1().Pods("metallb-system").List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return false, nil // the API server may be on its way back
-		}
+	err := cluster.Until(context.Background(), "the product is ready", func(ctx context.Context) (bool, error) {
 		ready := 0
-		for _, pod := range pods.Items {
-			for _, c := range pod.Status.Conditions {
-				if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue && running(&pod) {
+		pods := productPods(ctx, t)
+		for i := range pods {
+			for _, c := range pods[i].Status.Conditions {
+				if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue && running(&pods[i]) {
 					ready++
 				}
 			}
 		}
-		return ready == len(pods.Items) && ready == len(cluster.Nodes())+1, nil
+		return ready == len(pods) && ready > len(cluster.Nodes()), nil
 	})
 	if err != nil {
 		t.Fatal(err)
