@@ -23,6 +23,8 @@ func initialize() (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	// Ordinary users often lack the directories of the tools that root uses, and here they are root.
+	body.Env = append(body.Env, "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
 	if err := body.Start(); err != nil {
 		return 0, fmt.Errorf("sandbox: failed to start the body: %w", err)
 	}

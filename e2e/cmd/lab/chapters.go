@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/clarion-lb/clarion/e2e/frames"
+	"github.com/clarion-lb/clarion/e2e/lab"
+	"github.com/clarion-lb/clarion/e2e/network"
 )
 
 const examples = "examples/multiple-pools/"
@@ -152,8 +156,26 @@ func useAddresses(ctx context.Context, s *story) error {
 		}
 	}
 	s.say("the client resolved each address itself; its neighbour table names the node that answers")
-	_, err = s.onClient(ctx, "ip neigh show nud reachable nud stale nud delay nud probe")
-	return err
+	if _, err = s.onClient(ctx, "ip neigh show nud reachable nud stale nud delay nud probe"); err != nil {
+		return err
+	}
+	neighbours, err := s.lab.Client().Neighbours()
+	if err != nil {
+		return err
+	}
+	for name, service := range services {
+		addr := address(service)
+		at := slices.IndexFunc(neighbours, func(n network.Neighbour) bool { return n.Addr == addr })
+		if err := unless(at >= 0 && s.isNode(neighbours[at].MAC), "the client does not have the address of %s, %s, at a node", name, addr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isNode reports whether a hardware address is that of a node.
+func (s *story) isNode(mac net.HardwareAddr) bool {
+	return slices.ContainsFunc(s.lab.Nodes(), func(n *lab.Node) bool { return bytes.Equal(n.Host().MAC(), mac) })
 }
 
 func (s *story) fetch(addr netip.Addr, port int32) error {
