@@ -303,6 +303,24 @@ func TestPoolChanges(t *testing.T) {
 			},
 		},
 		{
+			what:  "avoidBuggyIPs switched on in a pool that has autoAssign off: its other addresses have to be asked for",
+			pools: list(noAutoAssign(p), q), before: []option{at("192.0.2.0")},
+			poolsAfter: list(avoidBuggy(noAutoAssign(p)), q), after: []option{wish},
+			want: brief{Action: Move, Addresses: "198.51.100.1", Pool: "q", Notes: []string{
+				`ClearAssignment: gives up 192.0.2.0: avoidBuggyIPs of pool "p" withholds it`,
+				`IPAllocated: assigned 198.51.100.1 from pool "q" (was 192.0.2.0)`,
+			}},
+		},
+		{
+			what:  "the same, with nowhere to go",
+			pools: list(noAutoAssign(p)), before: []option{at("192.0.2.0")},
+			poolsAfter: list(avoidBuggy(noAutoAssign(p))), after: []option{wish},
+			want: brief{
+				Action: Keep, Addresses: "192.0.2.0", Pool: "p", Unchanged: true, Reasons: []Reason{AutoAssignOff},
+				Notes: []string{`AllocationFailed: default/svc keeps 192.0.2.0: pool "p" has autoAssign off`},
+			},
+		},
+		{
 			what: "allocation rules exclude the Service, another pool has room", pools: list(p, q), before: []option{at("192.0.2.1")},
 			poolsAfter: list(pinned(p, onlyNamespace("blue")), q), after: []option{wish},
 			want: replaced(`pool "p" does not admit namespace default`),

@@ -20,7 +20,7 @@ func (s *search) refusedByAll() []Refusal {
 		switch {
 		case p.Suspended:
 			out[i] = suspended(p)
-		case !p.AutoAssign && p != s.home:
+		case !p.AutoAssign && (p != s.home || s.best(p).pool != nil):
 			out[i] = Refusal{p.Name, AutoAssignOff, quoted(p) + " has autoAssign off"}
 		case !s.admitted(p):
 			out[i] = s.notAdmitted(p)

@@ -10,14 +10,18 @@ import (
 
 // automatic finds addresses for a Service that asks for none in particular.
 //
-// It stays in the pool it is in. Otherwise two groups of pools are asked: first
-// those whose serviceAllocation is meant for Services like this one, by
-// priority and then by name; then those without a serviceAllocation, by name.
-// A pool that is meant for the Service goes before any that is not, even if it
-// has only one of two families that PreferDualStack would like.
+// It stays in the pool it is in; though of a pool with autoAssign off, which is
+// for Services that ask, it only gets an address beside one that it keeps.
+// Otherwise two groups of pools are asked: first those whose serviceAllocation
+// is meant for Services like this one, by priority and then by name; then those
+// without a serviceAllocation, by name. A pool that is meant for the Service
+// goes before any that is not, even if it has only one of two families that
+// PreferDualStack would like.
 func (s *search) automatic() (choice, []Refusal) {
 	if s.home != nil && (s.home.Suspended || s.admitted(s.home)) {
-		if c := s.best(s.home); c.pool != nil {
+		c := s.best(s.home)
+		stays := c.addrs.minus(s.held) != c.addrs
+		if c.pool != nil && (stays || s.home.AutoAssign) {
 			return c, nil
 		}
 	}
