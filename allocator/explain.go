@@ -31,20 +31,23 @@ func (s *search) refusedByAll() []Refusal {
 	return out
 }
 
-// refusal says which of the families a pool that admits the Service lacks.
+// refusal says what of the families a pool that admits the Service lacks: the
+// first that it has no address of.
 func (s *search) refusal(p *config.Pool, families ...config.Family) Refusal {
 	if p.Suspended {
 		return suspended(p)
 	}
+	lacking := families[0]
 	for _, f := range families {
-		if !p.Has(f) {
-			return Refusal{p.Name, FamilyMissing, quoted(p) + " has no " + f.String() + " addresses"}
-		}
 		if s.take(p, []config.Family{f}).pool == nil {
-			return full(p, f)
+			lacking = f
+			break
 		}
 	}
-	return Refusal{}
+	if !p.Has(lacking) {
+		return Refusal{p.Name, FamilyMissing, quoted(p) + " has no " + lacking.String() + " addresses"}
+	}
+	return full(p, lacking)
 }
 
 // full says that a pool has nothing left to give of a family. All it has is in

@@ -17,21 +17,18 @@ import (
 // without a serviceAllocation, by name. A pool that is meant for the Service
 // goes before any that is not, even if it has only one of two families that
 // PreferDualStack would like.
-func (s *search) automatic() (choice, []Refusal) {
+func (s *search) automatic() choice {
 	if s.home != nil && (s.home.Suspended || s.admitted(s.home)) {
 		c := s.best(s.home)
 		stays := c.addrs.minus(s.held) != c.addrs
 		if c.pool != nil && (stays || s.home.AutoAssign) {
-			return c, nil
+			return c
 		}
 	}
 	if c := s.first(s.pinned(), offered); c.pool != nil {
-		return c, nil
+		return c
 	}
-	if c := s.first(s.snap.Pools, general); c.pool != nil {
-		return c, nil
-	}
-	return choice{}, s.refusedByAll()
+	return s.first(s.snap.Pools, general)
 }
 
 // first returns what the first of the open pools can give that is able to, for

@@ -9,52 +9,61 @@ import (
 
 // fromWantedPool finds addresses in the pool that the Service names. There is
 // no other to fall back on.
-func (s *search) fromWantedPool() (choice, []Refusal) {
+func (s *search) fromWantedPool() (choice, Refusal) {
 	p := s.snap.Pool(s.svc.WantPool)
 	switch {
 	case p == nil:
-		return choice{}, []Refusal{{Pool: s.svc.WantPool, Reason: PoolNotFound, Detail: fmt.Sprintf("there is no pool %q", s.svc.WantPool)}}
+		return choice{}, Refusal{s.svc.WantPool, PoolNotFound, fmt.Sprintf("there is no pool %q", s.svc.WantPool)}
 	case !p.Suspended && !s.admitted(p):
-		return choice{}, []Refusal{s.notAdmitted(p)}
+		return choice{}, s.notAdmitted(p)
 	}
 	if c := s.best(p); c.pool != nil {
-		return c, nil
+		return c, Refusal{}
 	}
-	return choice{}, []Refusal{s.refusal(p, s.svc.Families...)}
+	return choice{}, s.refusal(p, s.svc.Families...)
 }
 
 // requested finds the very addresses that the Service names: all of them, and
 // nothing instead.
-func (s *search) requested() (choice, []Refusal) {
+func (s *search) requested() (choice, Refusal) {
 	want := pairOf(s.svc.WantAddresses)
 	if want == s.held && s.home != nil && s.home.Suspended && s.wantsPool(s.home) {
 		if c := s.kept(); c.addrs == want {
-			return c, nil
+			return c, Refusal{}
 		}
 	}
 	if r := s.unsuitable(want); r.Reason != "" {
-		return choice{}, []Refusal{r}
+		return choice{}, r
 	}
 	p := s.snap.PoolOf(s.svc.WantAddresses, "")
+	if p == nil {
+		return choice{}, s.outside()
+	}
+	if r := s.objection(p); r.Reason != "" {
+		return choice{}, r
+	}
+	return choice{addrs: want, pool: p}, Refusal{}
+}
+
+// objection says why the pool that contains the requested addresses does
+// not give them to the Service.
+func (s *search) objection(p *config.Pool) Refusal {
 	switch {
-	case p == nil:
-		return choice{}, []Refusal{s.outside()}
 	case !s.wantsPool(p):
-		return choice{}, []Refusal{{Pool: p.Name, Reason: PoolMismatch, Detail: fmt.Sprintf(
-			"%s is in %s, the Service asks for pool %q", want, quoted(p), s.svc.WantPool)}}
+		return Refusal{p.Name, PoolMismatch, fmt.Sprintf(
+			"%s is in %s, the Service asks for pool %q", sentence(s.svc.WantAddresses), quoted(p), s.svc.WantPool)}
 	case !s.admitted(p):
-		return choice{}, []Refusal{s.notAdmitted(p)}
+		return s.notAdmitted(p)
 	}
 	for _, a := range s.svc.WantAddresses {
 		if p.Withholds(a) {
-			return choice{}, []Refusal{{Pool: p.Name, Reason: AddressWithheld, Detail: fmt.Sprintf(
-				"avoidBuggyIPs of %s withholds %s", quoted(p), a)}}
+			return Refusal{p.Name, AddressWithheld, fmt.Sprintf("avoidBuggyIPs of %s withholds %s", quoted(p), a)}
 		}
 		if c, taken := s.ledger.conflictAt(a, s.svc); taken {
-			return choice{}, []Refusal{{Pool: p.Name, Reason: AddressTaken, Detail: fmt.Sprintf("%s is %s", a, c)}}
+			return Refusal{p.Name, AddressTaken, fmt.Sprintf("%s is %s", a, c)}
 		}
 	}
-	return choice{addrs: want, pool: p}, nil
+	return Refusal{}
 }
 
 // wantsPool reports whether the Service asks for that pool, or for none.

@@ -83,19 +83,24 @@ func (s *search) find() (choice, []Refusal) {
 		return choice{}, []Refusal{r}
 	}
 	var found choice
-	var refusals []Refusal
+	var why Refusal
 	switch {
 	case len(s.svc.WantAddresses) > 0:
-		found, refusals = s.requested()
+		found, why = s.requested()
 	case s.svc.WantPool != "":
-		found, refusals = s.fromWantedPool()
+		found, why = s.fromWantedPool()
 	default:
-		found, refusals = s.automatic()
+		if found = s.automatic(); found.pool == nil {
+			return choice{}, s.refusedByAll()
+		}
 	}
 	if found.pool != nil && found.addrs.len() < len(s.svc.Families) {
-		refusals = []Refusal{s.refusal(found.pool, s.missing(found.addrs))}
+		why = s.refusal(found.pool, s.missing(found.addrs))
 	}
-	return found, refusals
+	if why.Reason == "" {
+		return found, nil
+	}
+	return found, []Refusal{why}
 }
 
 // unfit says why the Service cannot be given anything, wherever from.
