@@ -307,7 +307,11 @@ func TestDeprecatedAnnotations(t *testing.T) {
 		"metallb.io/address-pool": "b", "example.com/metallb.universe.tf": "c",
 	}
 	want := []string{"metallb.universe.tf/address-pool", "metallb.universe.tf/loadBalancerIPs"}
-	if diff := cmp.Diff(want, config.DeprecatedAnnotations(&svc)); diff != "" {
+	got := config.DeprecatedAnnotations(&svc)
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("DeprecatedAnnotations (-want +got):\n%s", diff)
+	}
+	if got := config.Renamed(got[0]); got != "metallb.io/address-pool" {
+		t.Errorf("Renamed = %s", got)
 	}
 }

@@ -25,7 +25,9 @@ type election struct {
 // Services that share an address need not agree on who may own it (they may
 // have endpoints on different nodes), yet it has only one owner: a node that
 // suits the first of them, and of the others, in their order, each that leaves
-// a node at all.
+// a node at all. Losing a node that is not the owner therefore moves nothing: the
+// owner is in every set on the way to the last one, so that none which was not
+// empty becomes empty.
 func (f *facts) elect(claims []claim, before election) election {
 	e := election{owner: -1, snap: f.snap}
 	var lead *claim
