@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"testing"
 
 	"github.com/clarion-lb/clarion/e2e/artifacts"
@@ -16,10 +17,7 @@ import (
 // sandbox).
 func Main(options sandbox.Options, body func(ctx context.Context, programs artifacts.Set) int) int {
 	if !sandbox.Inside() {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-		_, err := artifacts.Build(ctx, artifacts.Options{Progress: os.Stderr})
-		stop()
-		if err != nil {
+		if err := prepare(); err != nil {
 			return fail(err)
 		}
 	}
@@ -30,6 +28,29 @@ func Main(options sandbox.Options, body func(ctx context.Context, programs artif
 		}
 		return body(ctx, programs)
 	})
+}
+
+// prepare does what must be done outside the sandbox, which has no way to the rest of the world.
+func prepare() error {
+	for _, tool := range []string{"ip", "nft"} {
+		if !installed(tool) {
+			return fmt.Errorf("lab: the program %s is missing; `make setup` installs it, or says how", tool)
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	_, err := artifacts.Build(ctx, artifacts.Options{Progress: os.Stderr})
+	return err
+}
+
+// installed reports whether a program can be found inside the sandbox, whose PATH has the directories of root's tools.
+func installed(tool string) bool {
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
+		if _, err := os.Stat(filepath.Join(dir, tool)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // TestMain is Main for tests: it starts one lab, hands it to use, runs the tests and returns the exit code for os.Exit.
