@@ -129,10 +129,11 @@ func (c *container) once(ctx context.Context) (int, error) {
 		c.started, c.ready = c.spec.StartupProbe == nil, c.spec.StartupProbe == nil && c.spec.ReadinessProbe == nil
 	})
 	c.attend(ctx, running)
+	id := c.id(run) // takes the lock that note holds
 	c.pod.note(func() {
 		c.started, c.ready, c.process = false, false, nil
 		c.state = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
-			ExitCode: int32(running.ExitCode()), Reason: reasonOf(running.ExitCode()), StartedAt: begin, FinishedAt: metav1.Now(), ContainerID: c.id(run),
+			ExitCode: int32(running.ExitCode()), Reason: reasonOf(running.ExitCode()), StartedAt: begin, FinishedAt: metav1.Now(), ContainerID: id,
 		}}
 	})
 	return running.ExitCode(), nil
