@@ -88,7 +88,8 @@ func (o *options) run(ctx context.Context) error {
 
 	var api *kube.Speaker
 	loop, err := speaker.New(speaker.Options{
-		Node: o.node, Exclude: exclude, IgnoreExcludeLabel: o.ignoreExcludeLB, Layer2: engine, Log: process.Log,
+		Node: o.node, Exclude: exclude, IgnoreExcludeLabel: o.ignoreExcludeLB, AwaitMembers: o.membership.on(),
+		Layer2: engine, Log: process.Log,
 		Report: func(r announce.Revision) {
 			meter.Report(r)
 			api.Report(r)

@@ -43,6 +43,9 @@ func envOr(name, otherwise string) string {
 	return otherwise
 }
 
+// on reports whether the speakers find out who is alive at all.
+func (m *membershipFlags) on() bool { return m.addr != "" && m.labels != "" }
+
 // peers is the membership of this node, or its absence.
 type peers struct {
 	labels labels.Set // nil when membership is off
@@ -54,7 +57,7 @@ type peers struct {
 // join makes the membership that the flags ask for, and starts nothing.
 func (m *membershipFlags) join(node string, loop *speaker.Speaker, log *slog.Logger) (*peers, error) {
 	p := &peers{loop: loop}
-	if m.addr == "" || m.labels == "" {
+	if !m.on() {
 		return p, nil
 	}
 	addr, err := netip.ParseAddr(m.addr)
