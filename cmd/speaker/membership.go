@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -30,17 +31,10 @@ type membershipFlags struct {
 func (m *membershipFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&m.addr, "ml-bindaddr", os.Getenv("METALLB_ML_BIND_ADDR"), "address on which the speakers find out who is alive (env METALLB_ML_BIND_ADDR); empty: every node counts as alive")
-	f.StringVar(&m.port, "ml-bindport", envOr("METALLB_ML_BIND_PORT", "7946"), "TCP and UDP port for the same (env METALLB_ML_BIND_PORT)")
+	f.StringVar(&m.port, "ml-bindport", cmp.Or(os.Getenv("METALLB_ML_BIND_PORT"), "7946"), "TCP and UDP port for the same (env METALLB_ML_BIND_PORT)")
 	f.StringVar(&m.labels, "ml-labels", os.Getenv("METALLB_ML_LABELS"), "labels of the speakers' pods, k=v,k=v (env METALLB_ML_LABELS); empty: every node counts as alive")
 	f.StringVar(&m.keyDir, "ml-secret-key-path", os.Getenv("METALLB_ML_SECRET_KEY_PATH"), "directory with the file secretkey that encrypts it (env METALLB_ML_SECRET_KEY_PATH)")
 	f.BoolVar(&m.wan, "ml-wan-config", false, "slower timing, for nodes far from each other")
-}
-
-func envOr(name, otherwise string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return otherwise
 }
 
 // on reports whether the speakers find out who is alive at all.
