@@ -29,10 +29,10 @@ const patience = 10 * time.Second
 // test binary runs again as root of a user namespace of its own.
 func TestMain(m *testing.M) {
 	if os.Geteuid() == 0 {
-		os.Exit(m.Run())
+		os.Exit(m.Run()) //nolint:forbidigo // this is main
 	}
 
-	again := exec.Command("/proc/self/exe", os.Args[1:]...)
+	again := exec.CommandContext(context.Background(), "/proc/self/exe", os.Args[1:]...)
 	again.Stdout, again.Stderr = os.Stdout, os.Stderr
 	again.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	}
 	if err := again.Run(); err != nil {
 		fmt.Fprintf(os.Stderr, "tests in a user namespace: %v\n", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // this is main
 	}
 }
 
@@ -73,7 +73,7 @@ func newNode(t *testing.T) *node {
 	if n.Handle, err = netlink.NewHandleAt(n.ns, unix.NETLINK_ROUTE); err != nil {
 		t.Fatalf("failed to enter the network namespace: %v", err)
 	}
-	t.Cleanup(n.Handle.Close)
+	t.Cleanup(n.Close)
 
 	return n
 }
@@ -160,7 +160,9 @@ func (n *node) byName(name string) netlink.Link {
 func addr(prefix string) *netlink.Addr {
 	p := netip.MustParsePrefix(prefix)
 
-	return &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}}
+	mask := net.CIDRMask(p.Bits(), p.Addr().BitLen())
+
+	return &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: mask}} //nolint:forbidigo // the library's edge
 }
 
 // TestNamespaceStory walks one link through everything that can happen to it.

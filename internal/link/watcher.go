@@ -112,7 +112,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		err := w.watch(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the end of ctx is how a watcher is stopped
 		case w.Links() == nil:
 			return fmt.Errorf("link: failed to watch links: %w", err)
 		case time.Since(opened) > maxRetry:
