@@ -141,7 +141,11 @@ func FuzzSticky(f *testing.F) {
 // long as it does not, others may join it on an address by its former rules.
 func (w *world) known(svc *config.Service) bool {
 	last := w.applied[svc.Name]
-	return identityOf(&last) == identityOf(svc) && slices.Equal(last.Ports, svc.Ports)
+	return sameSharing(&last, svc)
+}
+
+func sameSharing(a, b *config.Service) bool {
+	return identityOf(a) == identityOf(b) && slices.Equal(a.Ports, b.Ports)
 }
 
 // stillGood reports whether nothing speaks against an assignment in those

@@ -216,12 +216,14 @@ func (w *world) enter(svc config.Service) {
 }
 
 // restart forgets the ledger and adopts the Services in some order. One that
-// was changed since the ledger saw it may by now show an address that it may
-// no longer share.
+// was changed since it was given what it shows may no longer share it, which
+// makes two that show it without our doing.
 func (w *world) restart(rotate int) {
-	for _, svc := range w.services {
-		if !w.known(svc) {
-			w.involve(svc)
+	for name, svc := range w.services {
+		for _, a := range svc.Addresses {
+			if g := w.given[name][a]; !sameSharing(&g, svc) {
+				w.involve(svc)
+			}
 		}
 	}
 	w.ledger = NewLedger()
@@ -345,9 +347,7 @@ func (w *world) naive(svc config.Service) []netip.Addr {
 		for name, r := range w.ledger.services {
 			for _, h := range r.holdings {
 				other := config.Service{SharingKey: h.identity.key, Local: true, Selector: h.identity.backend, Ports: h.ports}
-				// What the Service itself has given up is not free before it is
-				// seen to be gone.
-				if h.addr == a && (name == svc.Name || !mayShare(svc, other)) {
+				if h.addr == a && name != svc.Name && !mayShare(svc, other) {
 					return false
 				}
 			}

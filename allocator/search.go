@@ -19,6 +19,8 @@ type search struct {
 	held     pair
 	listed   []netip.Addr
 	recorded bool
+	// own is all that the ledger has for the Service, given up or not.
+	own []holding
 	// from names the pool that what is held was assigned from; may be stale.
 	from string
 	// home is the pool of what is held now; nil if no pool contains any of it.
@@ -28,8 +30,9 @@ type search struct {
 }
 
 func newSearch(snap *config.Snapshot, l *Ledger, svc *config.Service) search {
-	s := search{snap: snap, ledger: l, svc: svc, tries: tries(svc)}
-	if a, ok := l.Assignment(svc.Name); ok {
+	r := l.services[svc.Name]
+	s := search{snap: snap, ledger: l, svc: svc, own: r.holdings, tries: tries(svc)}
+	if a := r.assignment; len(a.Addresses) > 0 {
 		s.held, s.listed, s.from, s.recorded = pairOf(a.Addresses), a.Addresses, a.Pool, true
 	} else {
 		s.held, s.from = pairOf(svc.Addresses), svc.FromPool
@@ -138,7 +141,7 @@ func (s *search) take(p *config.Pool, families []config.Family) choice {
 	for _, f := range families {
 		a := s.retained(p, f)
 		if !a.IsValid() && !p.Suspended {
-			a = s.ledger.lowest(p, f, s.svc)
+			a = s.lowest(p, f)
 		}
 		if !a.IsValid() {
 			return choice{}
@@ -152,10 +155,7 @@ func (s *search) take(p *config.Pool, families []config.Family) choice {
 // pool and may go on holding; the zero address if there is none.
 func (s *search) retained(p *config.Pool, f config.Family) netip.Addr {
 	a := s.held.of(f)
-	if !a.IsValid() || s.poolAt(a) != p || !p.Suspended && p.Withholds(a) {
-		return netip.Addr{}
-	}
-	if _, taken := s.ledger.conflictAt(a, s.svc); taken {
+	if !a.IsValid() || s.poolAt(a) != p || !s.mayHave(p, a) {
 		return netip.Addr{}
 	}
 	return a

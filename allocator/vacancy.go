@@ -10,18 +10,24 @@ import (
 
 // lowest returns the first address of that family which the pool can give to
 // the Service: in the order of the pool's entries, ascending within each, the
-// first that is free or that it may share. The zero address means none.
-func (l *Ledger) lowest(p *config.Pool, f config.Family, svc *config.Service) netip.Addr {
+// first that is free, that the Service itself has given up, or that it may
+// share. The zero address means none.
+func (s *search) lowest(p *config.Pool, f config.Family) netip.Addr {
 	skip := withheld(p, f)
 	for _, r := range p.Ranges {
 		if config.FamilyOf(r.From()) != f {
 			continue
 		}
-		free := l.used.lowestOutside(r, skip)
+		free := s.ledger.used.lowestOutside(r, skip)
+		for _, h := range s.own {
+			if r.Contains(h.addr) && (!free.IsValid() || h.addr.Less(free)) && s.mayHave(p, h.addr) {
+				free = h.addr
+			}
+		}
 		if free.IsValid() {
 			r = netipx.IPRangeFrom(r.From(), free)
 		}
-		if shared := l.lowestShared(r, skip, svc); shared.IsValid() {
+		if shared := s.ledger.lowestShared(r, skip, s.svc); shared.IsValid() {
 			return shared
 		}
 		if free.IsValid() {
@@ -29,6 +35,13 @@ func (l *Ledger) lowest(p *config.Pool, f config.Family, svc *config.Service) ne
 		}
 	}
 	return netip.Addr{}
+}
+
+// mayHave reports whether nothing speaks against an address of the pool that
+// the Service holds already.
+func (s *search) mayHave(p *config.Pool, a netip.Addr) bool {
+	_, taken := s.ledger.conflictAt(a, s.svc)
+	return !taken && (p.Suspended || !p.Withholds(a))
 }
 
 // lowestShared returns the lowest address of the range that others hold and
