@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/clarion-lb/clarion/config"
 )
 
 // object is a manifest named "it" with a spec, in the version that is stored.
@@ -320,6 +322,51 @@ func spelled(dice *rand.Rand, a netip.Addr) string {
 	default:
 		return a.String()
 	}
+}
+
+// TestSchemaAgreesWithConfig: what package config understands, the schema
+// accepts; and what config refuses, the schema refuses first, but for IPv6 with
+// dotted quads, which is left to config. Tried on entries with random slips.
+func TestSchemaAgreesWithConfig(t *testing.T) {
+	t.Parallel()
+
+	s := newServer(t)
+	dice := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a fixed seed, so that a failure repeats
+	good := []string{
+		"192.0.2.0/24", "2001:db8::/64", "192.0.2.10-192.0.2.20", "2001:db8::1-2001:db8::FF", "2001:db8:0:0:0:0:0:1/128",
+		"::ffff:192.0.2.0/120", " 198.51.100.1 - 198.51.100.9 ", "::/0", "0.0.0.0/0", "::-::1", "10.0.0.1-fc00::1", "203.0.113.7",
+	}
+
+	for range 2000 {
+		entry := slipped(dice, good[dice.IntN(len(good))])
+		_, err := config.ParseRange(entry)
+		_, refused := s.create(object("IPAddressPool", fmt.Sprintf("{addresses: [%q]}", entry)))
+
+		leftToConfig := strings.Contains(entry, ":") && strings.Contains(entry, ".")
+		if refused != nil && err == nil || refused == nil && err != nil && !leftToConfig {
+			t.Errorf("%q: schema says %v, config says %v", entry, refused, err)
+		}
+	}
+}
+
+// slipped is text after a few slips of the finger.
+func slipped(dice *rand.Rand, text string) string {
+	const keys = "0123456789abf:./- "
+
+	b := []byte(text)
+	for range dice.IntN(3) {
+		i := dice.IntN(len(b))
+		switch key := keys[dice.IntN(len(keys))]; dice.IntN(3) {
+		case 0:
+			b[i] = key
+		case 1:
+			b = append(b[:i], b[i+1:]...)
+		default:
+			b = append(b[:i], append([]byte{key}, b[i:]...)...)
+		}
+	}
+
+	return string(b)
 }
 
 // TestGracefulRestartIsImmutable: it is set for good with the first true or
