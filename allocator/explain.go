@@ -15,12 +15,13 @@ func (s *search) refusedByAll() []Refusal {
 	if len(s.snap.Pools) == 0 {
 		return []Refusal{{Reason: NoPools, Detail: "there is no IPAddressPool"}}
 	}
+	keeps := s.kept().pool // may be asked for a second address, autoAssign or not
 	out := make([]Refusal, len(s.snap.Pools))
 	for i, p := range s.snap.Pools {
 		switch {
 		case p.Suspended:
 			out[i] = suspended(p)
-		case !p.AutoAssign && (p != s.home || s.best(p).pool != nil):
+		case !p.AutoAssign && (p != keeps || s.best(p).pool != nil):
 			out[i] = Refusal{p.Name, AutoAssignOff, quoted(p) + " has autoAssign off"}
 		case !s.admitted(p):
 			out[i] = s.notAdmitted(p)

@@ -1,6 +1,7 @@
 package allocator
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -33,15 +34,19 @@ func seeds(f *testing.F) {
 // order and whichever writes are lost.
 func FuzzNoDoubleHolder(f *testing.F) {
 	seeds(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		w := newWorld(t)
-		for i, o := range script(data) {
-			w.step(o)
-			if found := w.doubleHolder() + w.doubleStatus(); found != "" {
-				t.Fatalf("after step %d %v: %s", i, o, found)
-			}
+	f.Fuzz(noDoubleHolder)
+}
+
+func noDoubleHolder(t *testing.T, data []byte) {
+	t.Helper()
+
+	w := newWorld(t)
+	for i, o := range script(data) {
+		w.step(o)
+		if found := w.doubleHolder() + w.doubleStatus(); found != "" {
+			t.Fatalf("after step %d %v: %s", i, o, found)
 		}
-	})
+	}
 }
 
 // FuzzFixedPoint defends P2 and P10: asked again about a Service that has not
@@ -49,92 +54,105 @@ func FuzzNoDoubleHolder(f *testing.F) {
 // left alone comes to rest.
 func FuzzFixedPoint(f *testing.F) {
 	seeds(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		w := newWorld(t)
-		for _, o := range script(data) {
-			svc, _ := w.step(o)
-			if svc == nil || w.services[svc.Name] == nil {
-				continue
-			}
-			w.process(svc)
-			if got := news(w.process(svc)); got != "" {
-				t.Fatalf("asked again about %+v: %s", svc, got)
+	f.Fuzz(fixedPoint)
+}
+
+func fixedPoint(t *testing.T, data []byte) {
+	t.Helper()
+
+	w := newWorld(t)
+	for _, o := range script(data) {
+		svc, _ := w.step(o)
+		if svc == nil || w.services[svc.Name] == nil {
+			continue
+		}
+		w.process(svc)
+		if got := news(w.process(svc)); got != "" {
+			t.Fatalf("asked again about %+v: %s", svc, got)
+		}
+	}
+	for range len(names) + 1 {
+		restless := ""
+		for _, name := range names {
+			if svc := w.services[name]; svc != nil {
+				restless += news(w.process(svc))
 			}
 		}
-		for range len(names) + 1 {
-			restless := ""
-			for _, name := range names {
-				if svc := w.services[name]; svc != nil {
-					restless += news(w.process(svc))
-				}
-			}
-			if restless == "" {
-				return
-			}
+		if restless == "" {
+			return
 		}
-		t.Fatalf("%d rounds and no rest", len(names)+1)
-	})
+	}
+	t.Fatalf("%d rounds and no rest", len(names)+1)
 }
 
 // FuzzOrderIndependent defends P2: what Services hold after a start does not
 // depend on the order in which they are read.
 func FuzzOrderIndependent(f *testing.F) {
 	seeds(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		w := newWorld(t)
-		for _, o := range script(data) {
-			w.step(o)
+	f.Fuzz(orderIndependent)
+}
+
+func orderIndependent(t *testing.T, data []byte) {
+	t.Helper()
+
+	w := newWorld(t)
+	for _, o := range script(data) {
+		w.step(o)
+	}
+	adopt := func(services []config.Service) map[types.NamespacedName]record {
+		l := NewLedger()
+		l.Adopt(w.snap, services)
+		return l.services
+	}
+	want := adopt(w.list(0))
+	for i := range names {
+		services := w.list(i)
+		if i%2 == 1 {
+			slices.Reverse(services)
 		}
-		adopt := func(services []config.Service) map[types.NamespacedName]record {
-			l := NewLedger()
-			l.Adopt(w.snap, services)
-			return l.services
+		got := adopt(services)
+		if !reflect.DeepEqual(want, got) { // which is faster than to look for a difference
+			t.Fatalf("adopted in another order (-want +got):\n%s",
+				cmp.Diff(want, got, cmp.AllowUnexported(record{}, holding{}, identity{}), sameAddr))
 		}
-		want := adopt(w.list(0))
-		for i := range names {
-			services := w.list(i)
-			if i%2 == 1 {
-				slices.Reverse(services)
-			}
-			got := adopt(services)
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(record{}, holding{}, identity{}), sameAddr); diff != "" {
-				t.Fatalf("adopted in another order (-want +got):\n%s", diff)
-			}
-		}
-	})
+	}
 }
 
 // FuzzSticky defends P2: nobody who holds what they should is moved by what
 // happens to another Service, nor by pools that still have their address.
 func FuzzSticky(f *testing.F) {
 	seeds(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		w := newWorld(t)
-		for i, o := range script(data) {
-			settled := make(map[types.NamespacedName]Assignment)
-			for name, svc := range w.services {
-				if now := Assign(w.snap, w.ledger, *svc); now.Action == Keep && len(now.Refusals) == 0 && w.known(svc) {
-					settled[name], _ = w.ledger.Assignment(name)
-				}
-			}
-			touched, global := w.step(o)
-			for name, before := range settled {
-				svc := w.services[name]
-				switch {
-				case svc == nil || svc == touched || len(before.Addresses) == 0:
-					continue
-				case global && o.what != 10:
-					continue // a restart goes by the status, which may have been tampered with
-				case global && !stillGood(w.snap, svc, before):
-					continue
-				}
-				after := Assign(w.snap, w.ledger, *svc)
-				if !slices.Equal(after.Assignment.Addresses, before.Addresses) {
-					t.Fatalf("step %d %v moved %s from %v to %v", i, o, name, before, after.Assignment)
-				}
+	f.Fuzz(sticky)
+}
+
+func sticky(t *testing.T, data []byte) {
+	t.Helper()
+
+	w := newWorld(t)
+	for i, o := range script(data) {
+		settled := make(map[types.NamespacedName]Assignment)
+		for name, svc := range w.services {
+			if now := Assign(w.snap, w.ledger, *svc); now.Action == Keep && len(now.Refusals) == 0 && w.known(svc) {
+				settled[name], _ = w.ledger.Assignment(name)
 			}
 		}
-	})
+		touched, global := w.step(o)
+		for name, before := range settled {
+			svc := w.services[name]
+			switch {
+			case svc == nil || svc == touched || len(before.Addresses) == 0:
+				continue
+			case global && o.what != 10:
+				continue // a restart goes by the status, which may have been tampered with
+			case global && !stillGood(w.snap, svc, before):
+				continue
+			}
+			after := Assign(w.snap, w.ledger, *svc)
+			if !slices.Equal(after.Assignment.Addresses, before.Addresses) {
+				t.Fatalf("step %d %v moved %s from %v to %v", i, o, name, before, after.Assignment)
+			}
+		}
+	}
 }
 
 // known reports whether the ledger knows with what the Service now shares. As
@@ -165,15 +183,19 @@ func stillGood(snap *config.Snapshot, svc *config.Service, a Assignment) bool {
 // reason, in a word and in a sentence.
 func FuzzRefusalsHaveReasons(f *testing.F) {
 	seeds(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		w := newWorld(t)
-		for _, o := range script(data) {
-			w.step(o)
-			for _, svc := range w.services {
-				checkReasons(t, svc, Assign(w.snap, w.ledger, *svc))
-			}
+	f.Fuzz(refusalsHaveReasons)
+}
+
+func refusalsHaveReasons(t *testing.T, data []byte) {
+	t.Helper()
+
+	w := newWorld(t)
+	for _, o := range script(data) {
+		w.step(o)
+		for _, svc := range w.services {
+			checkReasons(t, svc, Assign(w.snap, w.ledger, *svc))
 		}
-	})
+	}
 }
 
 func checkReasons(t *testing.T, svc *config.Service, o Outcome) {
@@ -214,23 +236,27 @@ func unmet(svc *config.Service, a Assignment) bool {
 // the end the ledger's indexes with its records.
 func FuzzModel(f *testing.F) {
 	seeds(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		w := newWorld(t)
-		for i, o := range script(data) {
-			w.step(o)
-			for _, svc := range w.services {
-				now := Assign(w.snap, w.ledger, *svc)
-				if now.Action != Allocate && now.Action != Refuse || now.Action == Refuse && now.Refusals[0].Pool == "" ||
-					svc.WantPool != "" || len(svc.WantAddresses) > 0 || len(svc.Addresses) > 0 {
-					continue
-				}
-				if diff := cmp.Diff(w.naive(*svc), now.Assignment.Addresses, sameAddr); diff != "" {
-					t.Fatalf("after step %d %v, %+v (-naive +got):\n%s", i, o, svc, diff)
-				}
+	f.Fuzz(model)
+}
+
+func model(t *testing.T, data []byte) {
+	t.Helper()
+
+	w := newWorld(t)
+	for i, o := range script(data) {
+		w.step(o)
+		for _, svc := range w.services {
+			now := Assign(w.snap, w.ledger, *svc)
+			if now.Action != Allocate && now.Action != Refuse || now.Action == Refuse && now.Refusals[0].Pool == "" ||
+				svc.WantPool != "" || len(svc.WantAddresses) > 0 || len(svc.Addresses) > 0 {
+				continue
+			}
+			if diff := cmp.Diff(w.naive(*svc), now.Assignment.Addresses, sameAddr); diff != "" {
+				t.Fatalf("after step %d %v, %+v (-naive +got):\n%s", i, o, svc, diff)
 			}
 		}
-		if diff := audit(w.ledger); diff != "" {
-			t.Fatalf("indexes (-from the records +got):\n%s", diff)
-		}
-	})
+	}
+	if diff := audit(w.ledger); diff != "" {
+		t.Fatalf("indexes (-from the records +got):\n%s", diff)
+	}
 }

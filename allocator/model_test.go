@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -25,10 +26,11 @@ type world struct {
 	services map[types.NamespacedName]*config.Service
 	// applied are the Services as the ledger last saw them.
 	applied map[types.NamespacedName]config.Service
-	// given is with what each Service was last assigned each address; tampered
-	// are those whose status somebody else wrote since.
-	given    map[types.NamespacedName]map[netip.Addr]config.Service
-	tampered map[types.NamespacedName]bool
+	// given is with what each Service was last assigned each address. Tainted are
+	// the addresses that somebody else wrote into a status: who shows these is
+	// not our doing alone.
+	given   map[types.NamespacedName]map[netip.Addr]config.Service
+	tainted map[netip.Addr]bool
 }
 
 func newWorld(t *testing.T) *world {
@@ -39,7 +41,7 @@ func newWorld(t *testing.T) *world {
 		services: make(map[types.NamespacedName]*config.Service),
 		applied:  make(map[types.NamespacedName]config.Service),
 		given:    make(map[types.NamespacedName]map[netip.Addr]config.Service),
-		tampered: make(map[types.NamespacedName]bool),
+		tainted:  make(map[netip.Addr]bool),
 	}
 }
 
@@ -153,7 +155,6 @@ func (w *world) step(o op) (touched *config.Service, global bool) {
 		delete(w.services, svc.Name)
 		delete(w.applied, svc.Name)
 		delete(w.given, svc.Name)
-		delete(w.tampered, svc.Name)
 		return svc, false
 	case 12:
 		w.restart(int(o.arg1))
@@ -161,7 +162,9 @@ func (w *world) step(o op) (touched *config.Service, global bool) {
 	case 13:
 		svc := w.pick(o.arg1)
 		tamper(svc, o.arg2)
-		w.involve(svc)
+		for _, a := range svc.Addresses {
+			w.tainted[a] = true
+		}
 		return svc, false
 	default:
 		for _, name := range names {
@@ -177,21 +180,7 @@ func (w *world) step(o op) (touched *config.Service, global bool) {
 func (w *world) process(svc *config.Service) Outcome {
 	o := w.apply(svc)
 	write(svc, o)
-	if w.tampered[svc.Name] && sameAddresses(svc.Addresses, o.Assignment.Addresses) {
-		w.involve(svc)
-		delete(w.tampered, svc.Name)
-	}
 	return o
-}
-
-// involve counts a Service as tampered with, and all that show an address that
-// it shows: who of them had it first is not for us to tell.
-func (w *world) involve(svc *config.Service) {
-	for name, other := range w.services {
-		if other == svc || slices.ContainsFunc(other.Addresses, func(a netip.Addr) bool { return slices.Contains(svc.Addresses, a) }) {
-			w.tampered[name] = true
-		}
-	}
 }
 
 func (w *world) apply(svc *config.Service) Outcome {
@@ -216,13 +205,13 @@ func (w *world) enter(svc config.Service) {
 }
 
 // restart forgets the ledger and adopts the Services in some order. One that
-// was changed since it was given what it shows may no longer share it, which
-// makes two that show it without our doing.
+// was changed since it was given what it shows may no longer share it, and of
+// those that did there is no telling who changed.
 func (w *world) restart(rotate int) {
 	for name, svc := range w.services {
 		for _, a := range svc.Addresses {
 			if g := w.given[name][a]; !sameSharing(&g, svc) {
-				w.involve(svc)
+				w.tainted[a] = true
 			}
 		}
 	}
@@ -327,11 +316,11 @@ func (w *world) doubleStatus() string {
 	for i, a := range names {
 		for _, b := range names[i+1:] {
 			x, y := w.services[a], w.services[b]
-			if x == nil || y == nil || w.tampered[a] || w.tampered[b] {
+			if x == nil || y == nil {
 				continue
 			}
 			for _, addr := range x.Addresses {
-				if slices.Contains(y.Addresses, addr) && !mayShare(w.given[a][addr], w.given[b][addr]) {
+				if slices.Contains(y.Addresses, addr) && !w.tainted[addr] && !mayShare(w.given[a][addr], w.given[b][addr]) {
 					return fmt.Sprintf("%s is in the status of %s and %s", addr, a, b)
 				}
 			}
@@ -457,6 +446,9 @@ func audit(l *Ledger) string {
 	}
 	for k, s := range l.ports {
 		got.Ports[fmt.Sprint(k.identity, k.port)] = members(s)
+	}
+	if reflect.DeepEqual(want, got) {
+		return ""
 	}
 	return cmp.Diff(want, got)
 }

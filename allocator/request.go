@@ -93,7 +93,8 @@ func (s *search) unsuitable(want pair) Refusal {
 // outside says why the requested addresses are not in one pool in force.
 func (s *search) outside() Refusal {
 	for _, a := range s.svc.WantAddresses {
-		if s.poolAt(a) != nil {
+		one := [1]netip.Addr{a}
+		if s.snap.PoolOf(one[:], "") != nil {
 			continue
 		}
 		if p := s.suspendedAt(a); p != nil {
