@@ -24,8 +24,8 @@ const (
 )
 
 // Web is the workload of the lab: it says on every port which Pod answered, on which node, and whom it saw as client. Over HTTP
-// it answers any path; /ready answers 200, or 503 after PUT /ready?is=false; over UDP it answers every datagram. On SIGTERM it
-// stops like a well-behaved server: no new connections, running requests finish.
+// it answers any path, except that /ready answers 503 after PUT /ready?is=false, and /files/PATH shows a file of the container; over
+// UDP it answers every datagram. On SIGTERM it stops like a well-behaved server: no new connections, running requests finish.
 func Web() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -82,6 +82,15 @@ func (w *web) ServeHTTP(out http.ResponseWriter, request *http.Request) {
 			http.Error(out, "not ready", http.StatusServiceUnavailable)
 			return
 		}
+	}
+	if path, ok := strings.CutPrefix(request.URL.Path, "/files"); ok {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			http.Error(out, err.Error(), http.StatusNotFound)
+			return
+		}
+		out.Write(data)
+		return
 	}
 	client, err := net.ResolveTCPAddr("tcp", request.RemoteAddr)
 	if err != nil {

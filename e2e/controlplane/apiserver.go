@@ -16,30 +16,42 @@ import (
 // startTimeout is how long the API server may take to become ready; it takes seconds, on a loaded machine many.
 const startTimeout = 3 * time.Minute
 
-// APIServer is the one part of the control plane that can be taken away and brought back.
+// APIServer is the part of the control plane that can be taken away and brought back. Scheduler and controller manager go and come
+// with it: theirs would lose their leases and end, and one that did not would act on what it remembers.
 type APIServer struct {
 	plane *ControlPlane
 
 	mu      sync.Mutex
 	process *process.Process
+	clients []*process.Process
 }
 
 // Start starts the API server, unless it runs, and returns when it is ready to serve.
 func (a *APIServer) Start(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.process == nil || !a.process.Running() {
-		options := a.plane.options
-		if err := os.WriteFile(a.plane.authority.path("audit-policy.yaml"), []byte(auditPolicy), 0o644); err != nil {
-			return fmt.Errorf("controlplane: failed to write the audit policy: %w", err)
-		}
-		var err error
-		a.process, err = a.plane.run("kube-apiserver", apiServerFlags(options.Dir, options.Host.Address(false), options.ServiceCIDRs))
+	if a.process != nil && a.process.Running() {
+		return a.waitReady(ctx)
+	}
+	dir, host := a.plane.options.Dir, a.plane.options.Host
+	if err := os.WriteFile(a.plane.authority.path("audit-policy.yaml"), []byte(auditPolicy), 0o644); err != nil {
+		return fmt.Errorf("controlplane: failed to write the audit policy: %w", err)
+	}
+	var err error
+	if a.process, err = a.plane.run("kube-apiserver", apiServerFlags(dir, host.Address(false), a.plane.options.ServiceCIDRs)); err != nil {
+		return err
+	}
+	if err := a.waitReady(ctx); err != nil {
+		return err
+	}
+	for name, flags := range map[string][]string{"kube-controller-manager": controllerManagerFlags(dir), "kube-scheduler": schedulerFlags(dir)} {
+		client, err := a.plane.run(name, flags)
 		if err != nil {
 			return err
 		}
+		a.clients = append(a.clients, client)
 	}
-	return a.waitReady(ctx)
+	return nil
 }
 
 func (a *APIServer) waitReady(ctx context.Context) error {
@@ -77,6 +89,7 @@ func (a *APIServer) waitReady(ctx context.Context) error {
 func (a *APIServer) Stop(ctx context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.killClients()
 	if a.process != nil {
 		a.process.Stop(ctx, 10*time.Second)
 	}
@@ -89,6 +102,14 @@ func (a *APIServer) Kill() {
 	if a.process != nil {
 		a.process.Kill()
 	}
+	a.killClients()
+}
+
+func (a *APIServer) killClients() {
+	for _, client := range a.clients {
+		client.Kill()
+	}
+	a.clients = nil
 }
 
 // Restart is Stop and Start.

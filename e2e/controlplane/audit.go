@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
@@ -32,9 +33,14 @@ func (a *APIServer) Writes(since time.Time) ([]Write, error) {
 	}
 	defer file.Close()
 	var writes []Write
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
+	for lines := bufio.NewReader(file); ; {
+		line, err := lines.ReadBytes('\n')
+		if err == io.EOF {
+			return writes, nil // a line without an end is being written
+		}
+		if err != nil {
+			return nil, fmt.Errorf("controlplane: failed to read the audit log: %w", err)
+		}
 		var event struct {
 			Verb, UserAgent string
 			User            struct{ Username string }
@@ -43,7 +49,7 @@ func (a *APIServer) Writes(since time.Time) ([]Write, error) {
 			Received        time.Time `json:"requestReceivedTimestamp"`
 			Answered        time.Time `json:"stageTimestamp"`
 		}
-		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
+		if err := json.Unmarshal(line, &event); err != nil {
 			return nil, fmt.Errorf("controlplane: failed to read the audit log: %w", err)
 		}
 		if event.Received.Before(since) {
@@ -59,8 +65,4 @@ func (a *APIServer) Writes(since time.Time) ([]Write, error) {
 			ResponseFor: event.Answered.Sub(event.Received),
 		})
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("controlplane: failed to read the audit log: %w", err)
-	}
-	return writes, nil
 }

@@ -34,7 +34,6 @@ type ControlPlane struct {
 	authority *authority
 	etcd      *process.Process
 	api       *APIServer
-	others    []*process.Process
 }
 
 // Start starts a control plane and returns when its API is ready.
@@ -59,20 +58,7 @@ func (c *ControlPlane) start(ctx context.Context) error {
 		return err
 	}
 	c.api = &APIServer{plane: c}
-	if err := c.api.Start(ctx); err != nil {
-		return err
-	}
-	for name, flags := range map[string][]string{
-		"kube-controller-manager": controllerManagerFlags(c.options.Dir),
-		"kube-scheduler":          schedulerFlags(c.options.Dir),
-	} {
-		other, err := c.run(name, flags)
-		if err != nil {
-			return err
-		}
-		c.others = append(c.others, other)
-	}
-	return nil
+	return c.api.Start(ctx)
 }
 
 // makeIdentities makes the authority, the API server's certificate and a kubeconfig file for everyone who lives on this host.
@@ -203,18 +189,12 @@ func (c *ControlPlane) config(s subject, from *network.Host) (*rest.Config, erro
 
 // Stop ends the control plane, politely.
 func (c *ControlPlane) Stop(ctx context.Context) {
-	for _, other := range c.others {
-		other.Stop(ctx, 2*time.Second)
-	}
 	c.api.Stop(ctx)
 	c.etcd.Stop(ctx, 2*time.Second)
 }
 
 // Kill ends whatever runs of the control plane, at once.
 func (c *ControlPlane) Kill() {
-	for _, other := range c.others {
-		other.Kill()
-	}
 	if c.api != nil {
 		c.api.Kill()
 	}

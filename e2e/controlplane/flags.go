@@ -55,13 +55,18 @@ func apiServerFlags(dir string, address netip.Addr, services []netip.Prefix) []s
 	}
 }
 
-// auditPolicy records who wrote what, without contents.
+// auditPolicy records who wrote what, without contents. Questions that are asked by creating an object write nothing.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
 - level: None
   verbs: [get, list, watch]
+- level: None
+  resources:
+  - {group: authentication.k8s.io}
+  - {group: authorization.k8s.io}
+  - {group: "", resources: [serviceaccounts/token]}
 - level: Metadata
 `
 

@@ -66,6 +66,11 @@ func (p *pod) update(object *corev1.Pod) {
 	if object.DeletionTimestamp != nil {
 		closeOnce(p.stopping)
 	}
+	// Another may have written to the status, as the node controller does to that of Pods whose node it has lost.
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
 }
 
 // vanish notes that there is no object any more.
@@ -150,7 +155,10 @@ func (p *pod) prepare(ctx context.Context) bool {
 	const patience, longest = time.Second, 2 * time.Second
 	begin := time.Now()
 	for backoff := 50 * time.Millisecond; ; backoff = min(2*backoff, longest) {
-		err := p.connect()
+		err := os.MkdirAll(p.dir, 0o755)
+		if err == nil {
+			err = p.connect()
+		}
 		if err == nil {
 			err = p.writeVolumes(ctx)
 		}
@@ -208,10 +216,10 @@ func (p *pod) publish(ctx context.Context, published *corev1.PodStatus) {
 
 func (p *pod) publishOnce(ctx context.Context, published *corev1.PodStatus) error {
 	next := podStatus(p.object(), *published, p.facts())
-	if equality.Semantic.DeepEqual(next, *published) {
+	object := p.object()
+	if equality.Semantic.DeepEqual(next, *published) && !contradicts(object.Status, next) {
 		return nil
 	}
-	object := p.object()
 	// Conditions that others own are merged, not replaced. The UID keeps a later Pod of the same name out of this.
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": object.UID}, "status": next})
 	if err != nil {
@@ -223,6 +231,18 @@ func (p *pod) publishOnce(ctx context.Context, published *corev1.PodStatus) erro
 	}
 	*published = next
 	return nil
+}
+
+// contradicts reports whether a status at the API server denies a condition that the kubelet owns.
+func contradicts(at, own corev1.PodStatus) bool {
+	for _, condition := range own.Conditions {
+		for _, other := range at.Conditions {
+			if other.Type == condition.Type && other.Status != condition.Status {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // conclude writes the last status and, once the Pod is to be deleted, removes the object. It tries until ctx ends.

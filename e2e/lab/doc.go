@@ -17,7 +17,10 @@
 // method of Lab, Node or a host:
 //
 //	func TestMain(m *testing.M) {
-//		os.Exit(lab.TestMain(m, lab.Options{}, func(l *lab.Lab) { cluster = l }))
+//		os.Exit(lab.TestMain(m, lab.Options{}, func(ctx context.Context, l *lab.Lab) error {
+//			cluster = l
+//			return l.Install(ctx)
+//		}))
 //	}
 //
 //	cluster.Kubectl(ctx, "apply", "-k", "deploy")

@@ -54,6 +54,23 @@ func (l *Lab) kubectl(ctx context.Context, input io.Reader, args []string) (stri
 	return stdout.String(), nil
 }
 
+// Report describes the cluster to whoever must find out why a test failed: Pods, the product's last words, recent Events.
+func (l *Lab) Report(ctx context.Context) string {
+	var report strings.Builder
+	for _, args := range [][]string{
+		{"get", "pods,services", "-A", "-o", "wide"},
+		{"logs", "-n", ProductNamespace, "-l", "app=metallb", "--prefix", "--tail=20"},
+		{"get", "events", "-A", "--sort-by=.lastTimestamp"},
+	} {
+		out, err := l.Kubectl(ctx, append(args, "--request-timeout=5s")...)
+		fmt.Fprintf(&report, "$ kubectl %s\n%s", strings.Join(args, " "), out)
+		if err != nil {
+			fmt.Fprintln(&report, err)
+		}
+	}
+	return report.String()
+}
+
 // RunOn starts a command on a host and waits for its end.
 func RunOn(host *network.Host, cmd *exec.Cmd) error {
 	if err := host.Start(cmd); err != nil {

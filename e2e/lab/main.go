@@ -3,10 +3,13 @@ package lab
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"testing"
+
+	"k8s.io/klog/v2"
 
 	"github.com/clarion-lb/clarion/e2e/artifacts"
 	"github.com/clarion-lb/clarion/e2e/sandbox"
@@ -17,11 +20,13 @@ import (
 // sandbox).
 func Main(options sandbox.Options, body func(ctx context.Context, programs artifacts.Set) int) int {
 	if !sandbox.Inside() {
-		if err := prepare(); err != nil {
+		if err := ready(); err != nil {
 			return fail(err)
 		}
 	}
 	return sandbox.Run(options, func(ctx context.Context) int {
+		// client-go complains here whenever a test takes the API server away; whoever cares gets errors.
+		klog.SetSlogLogger(slog.New(slog.DiscardHandler))
 		programs, err := artifacts.Locate()
 		if err != nil {
 			return fail(err)
@@ -30,8 +35,8 @@ func Main(options sandbox.Options, body func(ctx context.Context, programs artif
 	})
 }
 
-// prepare does what must be done outside the sandbox, which has no way to the rest of the world.
-func prepare() error {
+// ready does what must be done outside the sandbox, which has no way to the rest of the world.
+func ready() error {
 	for _, tool := range []string{"ip", "nft"} {
 		if !installed(tool) {
 			return fmt.Errorf("lab: the program %s is missing; `make setup` installs it, or says how", tool)
@@ -53,15 +58,18 @@ func installed(tool string) bool {
 	return false
 }
 
-// TestMain is Main for tests: it starts one lab, hands it to use, runs the tests and returns the exit code for os.Exit.
-func TestMain(m *testing.M, options Options, use func(*Lab)) int {
+// TestMain is Main for tests: it starts one lab, gives it to prepare, which may install the product, then runs the tests and returns the
+// exit code for os.Exit.
+func TestMain(m *testing.M, options Options, prepare func(context.Context, *Lab) error) int {
 	return Main(sandbox.Options{}, func(ctx context.Context, programs artifacts.Set) int {
 		options.Programs = programs
 		l, err := Start(ctx, options)
 		if err != nil {
 			return fail(err)
 		}
-		use(l)
+		if err := prepare(ctx, l); err != nil {
+			return fail(err)
+		}
 		code := make(chan int, 1)
 		go func() { code <- m.Run() }()
 		select {

@@ -6,7 +6,6 @@ package scenario_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 
@@ -17,24 +16,8 @@ import (
 var cluster *lab.Lab
 
 func TestMain(m *testing.M) {
-	os.Exit(lab.TestMain(m, lab.Options{}, func(l *lab.Lab) {
+	os.Exit(lab.TestMain(m, lab.Options{}, func(ctx context.Context, l *lab.Lab) error {
 		cluster = l
-		if err := install(context.Background()); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+		return l.Install(ctx)
 	}))
-}
-
-// install is what the README tells a user to do.
-func install(ctx context.Context) error {
-	if _, err := cluster.Kubectl(ctx, "apply", "-k", "../../deploy"); err != nil {
-		return err
-	}
-	for _, workload := range []string{"deployment/controller", "daemonset/speaker"} {
-		if _, err := cluster.Kubectl(ctx, "-n", "metallb-system", "rollout", "status", workload, "--timeout=120s"); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -79,7 +79,8 @@ func namespace(t *testing.T) string {
 	t.Cleanup(func() {
 		ctx := context.Background()
 		if _, err := cluster.Kubectl(ctx, "delete", "namespace", name, "--timeout=60s"); err != nil {
-			t.Error(err)
+			left, _ := cluster.Kubectl(ctx, "-n", name, "get", "namespace/"+name, "pods,services", "-o", "yaml")
+			t.Errorf("%v\n%s", err, left)
 		}
 	})
 	return name
@@ -228,7 +229,8 @@ func waitForProduct(t *testing.T) {
 		return ready == len(pods) && ready > len(cluster.Nodes()), nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		out, _ := cluster.Kubectl(context.Background(), "-n", "metallb-system", "get", "pods,events", "-o", "wide")
+		t.Fatalf("%v\n%s", err, out)
 	}
 }
 

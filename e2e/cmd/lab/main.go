@@ -29,10 +29,12 @@ An ordinary user can run it where the kernel lets users make namespaces; otherwi
   lab down`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		// --name is read before kubectl takes over all flags behind it.
+		TraverseChildren: true,
 	}
 	var name string
 	root.PersistentFlags().StringVar(&name, "name", "default", "name of the lab, to have more than one")
-	root.AddCommand(upCommand(&name), downCommand(&name), statusCommand(&name), kubectlCommand(&name), execCommand(&name), demoCommand())
+	root.AddCommand(upCommand(&name), downCommand(&name), statusCommand(&name), kubectlCommand(&name), execCommand(&name), demoCommand(), benchCommand())
 	err := root.Execute()
 	var exit exitCode
 	switch {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -86,7 +85,7 @@ func keepUp(ctx context.Context, options upOptions, programs artifacts.Set, sock
 		return err
 	}
 	if !options.bare {
-		if err := install(ctx, l, programs); err != nil {
+		if err := l.Install(ctx); err != nil {
 			return err
 		}
 	}
@@ -110,19 +109,6 @@ The lab is up, after %s. Ctrl-C or "lab down" ends it. From another terminal:
   lab exec client -- ip neigh
   lab --help
 `, took.Round(time.Second))
-}
-
-// install applies deploy/ and waits until the product runs.
-func install(ctx context.Context, l *lab.Lab, programs artifacts.Set) error {
-	if _, err := l.Kubectl(ctx, "apply", "-k", filepath.Join(programs.Root, "deploy")); err != nil {
-		return err
-	}
-	for _, workload := range []string{"deployment/controller", "daemonset/speaker"} {
-		if _, err := l.Kubectl(ctx, "-n", "metallb-system", "rollout", "status", workload, "--timeout=120s"); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // detach starts the lab in a session of its own and returns when it is up.
