@@ -91,7 +91,7 @@ func (a *APIServer) Stop(ctx context.Context) {
 	defer a.mu.Unlock()
 	a.killClients()
 	if a.process != nil {
-		a.process.Stop(ctx, 10*time.Second)
+		a.process.Stop(ctx, 5*time.Second)
 	}
 }
 
