@@ -165,13 +165,11 @@ func (p *pod) field(path string) (string, error) {
 
 // resourceField resolves a container's request or limit, rounded up to the divisor. A limit that is not set is the node's capacity.
 func resourceField(container *corev1.Container, source *corev1.ResourceFieldSelector) (string, error) {
-	list, name := container.Resources.Requests, strings.TrimPrefix(source.Resource, "requests.")
-	if limit, ok := strings.CutPrefix(source.Resource, "limits."); ok {
-		list, name = container.Resources.Limits, limit
-	}
-	quantity, ok := list[corev1.ResourceName(name)]
-	if !ok {
-		quantity = map[string]resource.Quantity{"cpu": resource.MustParse("8"), "memory": resource.MustParse("16Gi")}[name]
+	quantity := container.Resources.Requests[corev1.ResourceName(strings.TrimPrefix(source.Resource, "requests."))]
+	if name, ok := strings.CutPrefix(source.Resource, "limits."); ok {
+		if quantity, ok = container.Resources.Limits[corev1.ResourceName(name)]; !ok {
+			quantity = capacity()[corev1.ResourceName(name)]
+		}
 	}
 	divisor := source.Divisor
 	if divisor.IsZero() {

@@ -74,14 +74,9 @@ func (k *Kubelet) nodeStatus() corev1.NodeStatus {
 	healthy := func(kind corev1.NodeConditionType, status corev1.ConditionStatus, reason string) corev1.NodeCondition {
 		return corev1.NodeCondition{Type: kind, Status: status, Reason: reason, LastHeartbeatTime: now, LastTransitionTime: now}
 	}
-	capacity := corev1.ResourceList{
-		corev1.ResourceCPU:    resource.MustParse("8"),
-		corev1.ResourceMemory: resource.MustParse("16Gi"),
-		corev1.ResourcePods:   resource.MustParse("110"),
-	}
 	return corev1.NodeStatus{
-		Capacity:    capacity,
-		Allocatable: capacity,
+		Capacity:    capacity(),
+		Allocatable: capacity(),
 		Conditions: []corev1.NodeCondition{
 			healthy(corev1.NodeMemoryPressure, corev1.ConditionFalse, "KubeletHasSufficientMemory"),
 			healthy(corev1.NodeDiskPressure, corev1.ConditionFalse, "KubeletHasNoDiskPressure"),
@@ -99,6 +94,15 @@ func (k *Kubelet) nodeStatus() corev1.NodeStatus {
 			OSImage: "Clarion lab", ContainerRuntimeVersion: "box://1", KubeletVersion: kubeletVersion, KubeProxyVersion: kubeletVersion,
 			OperatingSystem: runtime.GOOS, Architecture: runtime.GOARCH, KernelVersion: "lab",
 		},
+	}
+}
+
+// capacity is what every node says it has. Nothing is limited to it; it is there for the scheduler.
+func capacity() corev1.ResourceList {
+	return corev1.ResourceList{
+		corev1.ResourceCPU:    resource.MustParse("8"),
+		corev1.ResourceMemory: resource.MustParse("16Gi"),
+		corev1.ResourcePods:   resource.MustParse("110"),
 	}
 }
 
