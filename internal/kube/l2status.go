@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -46,6 +47,9 @@ type l2Status struct {
 	services map[types.NamespacedName]map[netip.Addr]announce.Verdict
 	// complained is the last announceFailed said of a Service.
 	complained map[types.NamespacedName]string
+	// written is the last version this process wrote of its own objects, by
+	// UID: the cache may still show an older one.
+	written map[types.UID]v1beta1.ServiceL2StatusStatus
 	queue      queue // has its own lock
 }
 
@@ -55,6 +59,7 @@ func newL2Status(namespace, node string) *l2Status {
 		node:       node,
 		services:   map[types.NamespacedName]map[netip.Addr]announce.Verdict{},
 		complained: map[types.NamespacedName]string{},
+		written:    map[types.UID]v1beta1.ServiceL2StatusStatus{},
 	}
 }
 
@@ -119,6 +124,7 @@ func (w *l2Status) reconcile(ctx context.Context, r reconcile.Request) (reconcil
 		case own && now.announced && mine == nil:
 			mine = o
 		case own || now.announced:
+			delete(w.written, o.UID)
 			if err := client.IgnoreNotFound(w.client.Delete(ctx, o)); err != nil {
 				return reconcile.Result{}, fmt.Errorf("kube: failed to delete ServiceL2Status %s: %w", o.Name, err)
 			}
@@ -183,14 +189,17 @@ func (w *l2Status) write(ctx context.Context, svc types.NamespacedName, mine *v1
 		}
 	}
 	base := mine.DeepCopy()
-	mine.Status.Node, mine.Status.ServiceName, mine.Status.ServiceNamespace = w.node, svc.Name, svc.Namespace
-	mine.Status.Interfaces = selected
-	if base.Status.Node == w.node && slices.Equal(base.Status.Interfaces, selected) {
+	mine.Status = v1beta1.ServiceL2StatusStatus{
+		Node: w.node, ServiceName: svc.Name, ServiceNamespace: svc.Namespace, Interfaces: selected,
+	}
+	if reflect.DeepEqual(base.Status, mine.Status) || reflect.DeepEqual(w.written[mine.UID], mine.Status) {
 		return nil
 	}
+	want := *mine.Status.DeepCopy()
 	if err := w.client.Status().Patch(ctx, mine, client.MergeFrom(base)); err != nil {
 		return fmt.Errorf("kube: failed to write the ServiceL2Status of %s: %w", svc, err)
 	}
+	w.written[mine.UID] = want
 	return w.tell(ctx, svc, news{corev1.EventTypeNormal, "nodeAssigned", fmt.Sprintf("announcing from node %q with protocol %q", w.node, announce.Layer2)})
 }
 
