@@ -50,7 +50,7 @@ type l2Status struct {
 	// written is the last version this process wrote of its own objects, by
 	// UID: the cache may still show an older one.
 	written map[types.UID]v1beta1.ServiceL2StatusStatus
-	queue      queue // has its own lock
+	queue   queue // has its own lock
 }
 
 func newL2Status(namespace, node string) *l2Status {
