@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/clarion-lb/clarion/e2e/network"
 )
@@ -30,6 +31,7 @@ func (l *Lab) Command(ctx context.Context, name string, args ...string) *exec.Cm
 	}
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = env
+	cmd.WaitDelay = time.Second // for the output, when children still hold it
 	return cmd
 }
 

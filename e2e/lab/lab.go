@@ -45,6 +45,8 @@ type Lab struct {
 	cp      *network.Host
 	client  *network.Host
 	router  *network.Host
+	wan     *network.Switch
+	remote  *network.Host
 	plane   *controlplane.ControlPlane
 	nodes   []*Node
 	config  *rest.Config
@@ -145,8 +147,27 @@ func (l *Lab) buildNetwork(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := l.buildRemote(ctx); err != nil {
+		return err
+	}
 	// The API server reaches Pods, which serve webhooks, through the nodes they are on.
 	return l.addPodRoutes(l.cp)
+}
+
+// buildRemote puts a network with one host behind the router.
+func (l *Lab) buildRemote(ctx context.Context) (err error) {
+	if l.wan, err = network.NewSwitch(ctx, "wan"); err != nil {
+		return err
+	}
+	if err := l.router.Connect(l.wan, "eth1", remoteAddresses(routerNumber)); err != nil {
+		return err
+	}
+	options := network.HostOptions{Name: "remote", MAC: segmentMAC(remoteNumber), Addresses: remoteAddresses(remoteNumber)}
+	for _, prefix := range remoteAddresses(routerNumber) {
+		options.Gateways = append(options.Gateways, prefix.Addr())
+	}
+	l.remote, err = network.NewHost(l.wan, options)
+	return err
 }
 
 func (l *Lab) newHost(name string, number int, forward bool) (*network.Host, error) {
@@ -196,13 +217,15 @@ func (l *Lab) Stop(ctx context.Context) error {
 	if l.plane != nil {
 		l.plane.Stop(ctx)
 	}
-	for _, host := range []*network.Host{l.client, l.router, l.cp} {
+	for _, host := range []*network.Host{l.client, l.remote, l.router, l.cp} {
 		if host != nil {
 			host.Close()
 		}
 	}
-	if l.sw != nil {
-		l.sw.Close()
+	for _, sw := range []*network.Switch{l.sw, l.wan} {
+		if sw != nil {
+			sw.Close()
+		}
 	}
 	return errors.Join(append(failures, os.RemoveAll(stateDirectory))...)
 }
@@ -229,6 +252,10 @@ func (l *Lab) Client() *network.Host { return l.client }
 // Router returns the top-of-rack router: default gateway of all other hosts.
 func (l *Lab) Router() *network.Host { return l.router }
 
+// Remote returns a host on another network, behind the router. It reaches a load balancer's address only if the router has a route to
+// it: learned by BGP, or added with Router().AddRoute(prefix, netip.Addr{}) for a prefix that is on the segment.
+func (l *Lab) Remote() *network.Host { return l.remote }
+
 // ControlPlane returns the host of the control plane.
 func (l *Lab) ControlPlane() *network.Host { return l.cp }
 
@@ -245,9 +272,9 @@ func (l *Lab) Node(name string) *Node {
 	panic(fmt.Sprintf("lab: no node %q among %d", name, len(l.nodes)))
 }
 
-// Host returns any host by name: a node, cp, client or tor. ok is false if there is none, or a node that is dead.
+// Host returns any host by name: a node, cp, client, tor or remote. ok is false if there is none, or a node that is dead.
 func (l *Lab) Host(name string) (host *network.Host, ok bool) {
-	for _, host := range []*network.Host{l.cp, l.client, l.router} {
+	for _, host := range []*network.Host{l.cp, l.client, l.router, l.remote} {
 		if host.Name() == name {
 			return host, true
 		}

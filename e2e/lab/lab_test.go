@@ -382,3 +382,24 @@ func TestIdleClusterWritesNothingButHeartbeats(t *testing.T) {
 		t.Error("no heartbeats: the log does not see writes")
 	}
 }
+
+func TestRemoteIsBehindTheRouter(t *testing.T) {
+	fresh(t)
+	web(t, 3)
+	port := nodePort(t)
+	for _, v6 := range []bool{false, true} {
+		err := cluster.Until(t.Context(), "remote reaches node-a", func(context.Context) (bool, error) {
+			_, err := get(cluster.Remote(), cluster.Node("node-a").Host().Address(v6), port, "/")
+			return err == nil, nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if err := cluster.Router().CutCable(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := get(cluster.Remote(), cluster.Node("node-a").Host().Address(false), port, "/"); err == nil {
+		t.Error("remote reaches node-a without the router")
+	}
+}

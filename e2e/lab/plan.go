@@ -13,6 +13,7 @@ const (
 	controlPlaneNumber = 2
 	firstNodeNumber    = 11
 	clientNumber       = 100
+	remoteNumber       = 101
 
 	// maxNodes keeps node numbers below the client's.
 	maxNodes = 26
@@ -23,6 +24,14 @@ func segmentAddresses(number int) []netip.Prefix {
 	return []netip.Prefix{
 		netip.MustParsePrefix(fmt.Sprintf("192.0.2.%d/24", number)),
 		netip.MustParsePrefix(fmt.Sprintf("2001:db8:0:1::%d/64", number)),
+	}
+}
+
+// remoteAddresses returns an address on the network behind the router, in both families.
+func remoteAddresses(number int) []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix(fmt.Sprintf("203.0.113.%d/25", 128+number)),
+		netip.MustParsePrefix(fmt.Sprintf("2001:db8:0:ff::%d/64", number)),
 	}
 }
 

@@ -35,7 +35,7 @@ func (l *Lab) repair(ctx context.Context) error {
 	if err := l.sw.Heal(ctx); err != nil {
 		return err
 	}
-	for _, host := range []*network.Host{l.cp, l.client, l.router} {
+	for _, host := range []*network.Host{l.cp, l.client, l.router, l.remote} {
 		if err := host.PlugCable(); err != nil {
 			return err
 		}

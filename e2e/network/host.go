@@ -97,6 +97,23 @@ func (h *Host) configure() error {
 	return nil
 }
 
+// Connect lays a second cable, from a new interface of the host to another switch. It makes a router.
+func (h *Host) Connect(sw *Switch, name string, addresses []netip.Prefix) error {
+	if err := sw.plug(h.name, h.Namespace, name, nil); err != nil {
+		return err
+	}
+	link, err := h.links.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("network: failed to find %s of %s: %w", name, h.name, err)
+	}
+	for _, prefix := range addresses {
+		if err := h.links.AddrAdd(link, &netlink.Addr{IPNet: ipNet(prefix)}); err != nil {
+			return fmt.Errorf("network: failed to give %s the address %s: %w", h.name, prefix, err)
+		}
+	}
+	return h.up(name)
+}
+
 // waitUp waits until both ends of the cable are operational and eth0's IPv6 addresses can be used. The kernel notices a carrier in the
 // background, up to a second after it came, and loses what is sent before.
 func (h *Host) waitUp() error {

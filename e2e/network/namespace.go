@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -131,6 +132,8 @@ func (n *Namespace) Exec(ctx context.Context, name string, args ...string) (stri
 func (n *Namespace) exec(cmd *exec.Cmd) (string, error) {
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// A command may leave children behind that keep its output open; they are not waited for.
+	cmd.WaitDelay = time.Second
 	err := n.Start(cmd)
 	if err == nil {
 		err = cmd.Wait()

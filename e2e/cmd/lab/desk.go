@@ -65,7 +65,7 @@ func (d *desk) namespace(name string) (*network.Namespace, error) {
 func (d *desk) status(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "HOST\tIPV4\tIPV6\tMAC\tPROCESSES\tMEMORY")
-	hosts := []*network.Host{d.lab.ControlPlane(), d.lab.Router(), d.lab.Client()}
+	hosts := []*network.Host{d.lab.ControlPlane(), d.lab.Router(), d.lab.Client(), d.lab.Remote()}
 	for _, node := range d.lab.Nodes() {
 		if node.Host() == nil {
 			fmt.Fprintf(table, "%s\tdead\n", node.Name())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -66,8 +67,19 @@ func downCommand(name *string) *cobra.Command {
 		Use:   "down",
 		Short: "End the lab",
 		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return ask(*name, request{Verb: verbDown}) },
+		RunE:  func(*cobra.Command, []string) error { return down(*name) },
 	}
+}
+
+// down ends a lab and returns when its name is free.
+func down(name string) error {
+	if err := ask(name, request{Verb: verbDown}); err != nil {
+		return err
+	}
+	for exists(name) {
+		time.Sleep(50 * time.Millisecond) // not for ever: the sandbox kills what does not end
+	}
+	return nil
 }
 
 func statusCommand(name *string) *cobra.Command {
@@ -93,9 +105,9 @@ func kubectlCommand(name *string) *cobra.Command {
 func execCommand(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "exec HOST -- COMMAND [ARG...]",
-		Short: "Run a command on a host: node-a, node-b, …, client, tor, cp or switch",
-		Long: `Run a command in the network of a host: node-a, node-b, …, client, tor (the router), cp (the control plane) or switch (whose
-interfaces are the ports to the hosts). The command sees the files of this machine; /run/lab holds the state of the lab, among it
+		Short: "Run a command on a host: node-a, node-b, …, client, tor, remote, cp or switch",
+		Long: `Run a command in the network of a host: node-a, node-b, …, client, tor (the router), remote (behind it), cp (the control plane)
+or switch (whose interfaces are the ports to the hosts). The command sees the files of this machine; /run/lab holds the state of the lab, among it
 the logs of the control plane and of every node.`,
 		Example: `  lab exec client -- ip neigh
   lab exec switch -- tcpdump -ni br0 arp
