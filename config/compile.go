@@ -42,7 +42,7 @@ func (p *problems) add(field, value, reason string) {
 // each other the first in this order stays in force, whoever reads them.
 func elder(a, b *metav1.ObjectMeta) int {
 	return cmp.Or(
-		a.CreationTimestamp.Time.Compare(b.CreationTimestamp.Time),
+		a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
 		cmp.Compare(a.Name, b.Name),
 	)
 }

@@ -65,7 +65,7 @@ func TestParseRange(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 
-			got := ""
+			var got string
 			if r, err := config.ParseRange(tt.text); err != nil {
 				got = err.Error()
 			} else {

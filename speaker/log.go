@@ -50,5 +50,5 @@ func (s *Speaker) say(ctx context.Context, level slog.Level, message string, v *
 	if v.Announced() {
 		attrs = append(attrs, slog.Any("interfaces", v.Interfaces))
 	}
-	s.options.Log.LogAttrs(ctx, level, message, attrs...)
+	s.options.Log.LogAttrs(ctx, level, message, attrs...) //nolint:sloglint // every caller passes a constant
 }

@@ -191,6 +191,7 @@ func TestNothingBeforeAllFactsAreIn(t *testing.T) {
 
 	facts := map[string]func(t *testing.T, r *rig){
 		"snapshot and Services": func(t *testing.T, r *rig) {
+			t.Helper()
 			r.SetSnapshot(snapshot(t, "node-a"))
 			r.SetService(web("192.0.2.1"))
 			r.Synced()

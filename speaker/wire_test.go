@@ -67,14 +67,21 @@ func (noGroups) Join(netip.Addr) error  { return nil }
 func (noGroups) Leave(netip.Addr) error { return nil }
 func (noGroups) Close() error           { return nil }
 
+// station is who takes part in an ARP exchange.
+type station struct {
+	mac layer2.MAC
+	ip  [4]byte
+}
+
 // arp is an ARP packet from one station to another (RFC 826).
-func arp(to, from layer2.MAC, operation byte, sender, target [4]byte) []byte {
+func arp(operation byte, sender, receiver station) []byte {
+	to, from := receiver.mac, sender.mac
 	frame := append(append(append([]byte{}, to[:]...), from[:]...), 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, operation)
-	frame = append(append(frame, from[:]...), sender[:]...)
+	frame = append(append(frame, from[:]...), sender.ip[:]...)
 	if operation == 1 {
 		to = layer2.MAC{}
 	}
-	return append(append(frame, to[:]...), target[:]...)
+	return append(append(frame, to[:]...), receiver.ip[:]...)
 }
 
 // TestFromServiceToFrame puts the real engine under the loop: an address is
@@ -99,9 +106,10 @@ func TestFromServiceToFrame(t *testing.T) {
 			t.Error("a new address is not announced")
 		}
 
-		client, node := layer2.MAC{2, 0, 0, 0, 0, 9}, eth0()[0].MAC
-		wire.arrived <- arp(layer2.MAC{255, 255, 255, 255, 255, 255}, client, 1, [4]byte{192, 0, 2, 99}, [4]byte{192, 0, 2, 1})
-		want := [][]byte{arp(client, node, 2, [4]byte{192, 0, 2, 1}, [4]byte{192, 0, 2, 99})}
+		asker := station{layer2.MAC{2, 0, 0, 0, 0, 9}, [4]byte{192, 0, 2, 99}}
+		node := eth0()[0].MAC
+		wire.arrived <- arp(1, asker, station{layer2.MAC{255, 255, 255, 255, 255, 255}, [4]byte{192, 0, 2, 1}})
+		want := [][]byte{arp(2, station{node, [4]byte{192, 0, 2, 1}}, asker)}
 		if diff := cmp.Diff(want, wire.take()); diff != "" {
 			t.Errorf("answer (-want +got):\n%s", diff)
 		}

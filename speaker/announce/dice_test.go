@@ -23,6 +23,8 @@ type dice []byte
 
 // addSeeds adds seeds that are long enough for whole worlds.
 func addSeeds(f *testing.F, seeds, length int) {
+	f.Helper()
+
 	r := rand.New(rand.NewPCG(7, uint64(length)))
 	for range seeds {
 		rolls := make([]byte, length)

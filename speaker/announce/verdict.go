@@ -27,7 +27,7 @@ const (
 	// NotOwner: another node owns the address; Owner names it.
 	NotOwner Reason = "notOwner"
 
-	// Of the Service.
+	// NotLoadBalancer and those after it lie with the Service.
 	NotLoadBalancer         Reason = "notLoadBalancer"
 	NoIPAllocated           Reason = "noIPAllocated"
 	IPNotAllowed            Reason = "ipNotAllowed"
@@ -35,7 +35,7 @@ const (
 	NoMatchingAdvertisement Reason = "noMatchingAdvertisement"
 	SharedIPWithSelector    Reason = "sharedIPWithServiceSelector"
 
-	// Of this node; they say why it is no candidate.
+	// NodeNotSelected and those after it say why this node is no candidate.
 	NodeNotSelected        Reason = "nodeNotSelected"
 	NotMember              Reason = "notMember"
 	NodeNetworkUnavailable Reason = "nodeNetworkUnavailable"
