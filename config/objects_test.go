@@ -19,7 +19,7 @@ func objectsOf(t *testing.T, text string) config.Objects {
 	t.Helper()
 
 	var o config.Objects
-	for _, doc := range bytes.SplitSeq([]byte(text), []byte("\n---")) {
+	for doc := range bytes.SplitSeq([]byte(text), []byte("\n---")) {
 		var head struct {
 			Kind string `json:"kind"`
 		}

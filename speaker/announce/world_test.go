@@ -53,7 +53,7 @@ func (w *world) setObjects(t *testing.T, text []byte) {
 	var objects config.Objects
 	endpoints := map[types.NamespacedName][]*discoveryv1.EndpointSlice{}
 	w.shared.Services = nil
-	for _, doc := range bytes.SplitSeq(text, []byte("\n---")) {
+	for doc := range bytes.SplitSeq(text, []byte("\n---")) {
 		var head struct {
 			Kind string `json:"kind"`
 		}
