@@ -32,7 +32,8 @@ func buildKube(ctx context.Context, set Set, out io.Writer) error {
 	version := "-X k8s.io/component-base/version.gitVersion=" + kubeVersion + " -X k8s.io/client-go/pkg/version.gitVersion=" + kubeVersion
 	// Built under another name and renamed, so that an interrupted build is not mistaken for a finished one.
 	unfinished := set.Kube + ".unfinished"
-	cmd := exec.CommandContext(ctx, "nice", "go", "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w "+version, "-o", unfinished, "./cmd/kube")
+	// Not -trimpath: tests of this module, which are not built with it, share what is compiled here.
+	cmd := exec.CommandContext(ctx, "nice", "go", "build", "-v", "-tags=kube", "-buildvcs=false", "-ldflags", "-s -w "+version, "-o", unfinished, "./cmd/kube")
 	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	output, err := cmd.StderrPipe()
@@ -60,7 +61,7 @@ func buildKube(ctx context.Context, set Set, out io.Writer) error {
 }
 
 func countPackages(ctx context.Context, module string) (int, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "./cmd/kube")
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-tags=kube", "./cmd/kube")
 	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	list, err := cmd.Output()

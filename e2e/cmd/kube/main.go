@@ -1,3 +1,7 @@
+// The tag keeps `go test ./...` and `go vet ./...` from compiling all of Kubernetes; package artifacts sets it.
+
+//go:build kube
+
 // Command kube is a whole Kubernetes control plane in one binary: etcd, kube-apiserver, kube-controller-manager,
 // kube-scheduler, kube-proxy and kubectl, each the unmodified upstream command, chosen by the first argument. One
 // program instead of six, because linking each of them takes longer than compiling what they do not share.

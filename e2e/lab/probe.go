@@ -1,0 +1,109 @@
+package lab
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Attempt is one question that a Probe asked.
+type Attempt struct {
+	At time.Time // when it was asked
+	OK bool      // whether it was answered in time
+}
+
+// Probe asks a question again and again, whether or not earlier ones have been answered, and remembers how each ended.
+type Probe struct {
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+
+	mu       sync.Mutex
+	attempts []Attempt
+}
+
+// StartProbe asks every period. An answer that takes longer than timeout, or an error, is none.
+func StartProbe(period, timeout time.Duration, ask func(context.Context) error) *Probe {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &Probe{cancel: cancel}
+	p.group.Go(func() {
+		tick := time.NewTicker(period)
+		defer tick.Stop()
+		for {
+			p.group.Go(func() { p.attempt(timeout, ask) })
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return p
+}
+
+func (p *Probe) attempt(timeout time.Duration, ask func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	at := time.Now()
+	err := ask(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.attempts = append(p.attempts, Attempt{At: at, OK: err == nil})
+}
+
+// Stop stops asking, waits for what has been asked, and returns every attempt, oldest first.
+func (p *Probe) Stop() []Attempt {
+	p.cancel()
+	p.group.Wait()
+	slices.SortFunc(p.attempts, func(a, b Attempt) int { return a.At.Compare(b.At) })
+	return p.attempts
+}
+
+// Outage is a time without answers.
+type Outage struct {
+	From   time.Time // the last attempt before it that was answered, or the first of all
+	To     time.Time // the first attempt after it that was answered, or the last of all
+	Missed int       // attempts that were not answered
+}
+
+// Duration is how long the outage may have been at most.
+func (o Outage) Duration() time.Duration { return o.To.Sub(o.From) }
+
+// Outages returns the times without answers, in order.
+func Outages(attempts []Attempt) []Outage {
+	var outages []Outage
+	var current *Outage
+	for i, attempt := range attempts {
+		switch {
+		case !attempt.OK && current == nil:
+			current = &Outage{From: attempts[max(0, i-1)].At, To: attempt.At, Missed: 1}
+		case !attempt.OK:
+			current.To = attempt.At
+			current.Missed++
+		case current != nil:
+			current.To = attempt.At
+			outages = append(outages, *current)
+			current = nil
+		}
+	}
+	if current != nil {
+		outages = append(outages, *current)
+	}
+	return outages
+}
+
+// Fetch returns a question for a Probe: an HTTP request for the URL from a client such as Host.HTTPClient makes. Any answer counts.
+func Fetch(client *http.Client, url string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		return response.Body.Close()
+	}
+}
