@@ -17,10 +17,10 @@ const webPort = 8080
 
 // Workload is a Deployment of web servers and a Service of the same name in front of it.
 type Workload struct {
-	Namespace   string // "" means default
-	Name        string // required
-	Replicas    int32  // 0 means one
-	Nodes       []string
+	Namespace   string             // "" means default
+	Name        string             // required
+	Replicas    int32              // 0 means one
+	Nodes       []string           // where the Pods may run; nil means anywhere
 	Type        corev1.ServiceType // "" means LoadBalancer
 	Annotations map[string]string  // of the Service
 	Port        int32              // of the Service, TCP and UDP; 0 means 80
@@ -58,6 +58,20 @@ func (l *Lab) WaitWorkload(ctx context.Context, namespace, name string) error {
 		return status.ObservedGeneration == deployment.Generation && status.ReadyReplicas == *deployment.Spec.Replicas &&
 			status.UpdatedReplicas == status.ReadyReplicas && status.Replicas == status.ReadyReplicas, nil
 	})
+}
+
+// MoveWorkload makes the Pods of a workload run on the given nodes, and returns when they do.
+func (l *Lab) MoveWorkload(ctx context.Context, namespace, name string, nodes []string) error {
+	deployments := l.clients.AppsV1().Deployments(namespace)
+	deployment, err := deployments.Get(ctx, name, metav1.GetOptions{})
+	if err == nil {
+		deployment.Spec.Template.Spec.Affinity = onNodes(nodes)
+		_, err = deployments.Update(ctx, deployment, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("lab: failed to move workload %s: %w", name, err)
+	}
+	return l.WaitWorkload(ctx, namespace, name)
 }
 
 // WaitAddresses waits until a Service has as many load-balancer addresses as families, and returns them, IPv4 first.
@@ -142,13 +156,7 @@ func (w Workload) deployment() *appsv1.Deployment {
 		}},
 	}
 	if len(w.Nodes) > 0 {
-		pod.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
-			RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
-				MatchExpressions: []corev1.NodeSelectorRequirement{{
-					Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: w.Nodes,
-				}},
-			}}},
-		}}
+		pod.Affinity = onNodes(w.Nodes)
 	}
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: w.Name},
@@ -158,4 +166,13 @@ func (w Workload) deployment() *appsv1.Deployment {
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
 	}
+}
+
+// onNodes binds Pods to the nodes with these names.
+func onNodes(names []string) *corev1.Affinity {
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+			MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: names}},
+		}}},
+	}}
 }
