@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,8 +69,8 @@ func bench(ctx context.Context, programs artifacts.Set, rounds int) error {
 	if err := l.Install(ctx); err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "FAILURE\tADDRESS\tROUND\tCLAIMED AFTER\tBY\tNO ANSWER FOR\tLOST")
+	const row = "%-22s  %-18s  %5v  %13s  %-8s  %13s  %5v\n"
+	fmt.Printf(row, "FAILURE", "ADDRESS", "ROUND", "CLAIMED AFTER", "BY", "NO ANSWER FOR", "LOST")
 	for _, f := range failures() {
 		for round := range rounds {
 			for _, pool := range []string{"192.168.200.0/24", "2001:db8:0:2::/64"} {
@@ -79,10 +78,8 @@ func bench(ctx context.Context, programs artifacts.Set, rounds int) error {
 				if err != nil {
 					return fmt.Errorf("%s: %w", f.name, err)
 				}
-				fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", f.name, result.addr, round+1, result)
-				if err := table.Flush(); err != nil {
-					return err
-				}
+				claimed, by, silent, lost := result.columns()
+				fmt.Printf(row, f.name, result.addr, round+1, claimed, by, silent, lost)
 			}
 		}
 	}
@@ -96,17 +93,17 @@ type result struct {
 	outages []lab.Outage
 }
 
-func (r result) String() string {
-	claimed, by := "-", "-"
+// columns returns the result as it is shown; silent is the longest outage, lost is over all of them.
+func (r result) columns() (claimed, by, silent string, lost int) {
+	claimed, by = "-", "-"
 	if r.by != "" {
 		claimed, by = r.claimed.Round(time.Millisecond).String(), r.by
 	}
 	var longest time.Duration
-	lost := 0
 	for _, outage := range r.outages {
 		longest, lost = max(longest, outage.Duration()), lost+outage.Missed
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%d", claimed, by, longest.Round(time.Millisecond), lost)
+	return claimed, by, longest.Round(time.Millisecond).String(), lost
 }
 
 // measure makes a Service with one address, strikes its owner, and watches wire and client. The Pods are on the other nodes, so that
