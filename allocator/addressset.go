@@ -117,6 +117,15 @@ func (s *addressSet) remove(a netip.Addr) {
 	}
 }
 
+func (s *addressSet) has(a netip.Addr) bool {
+	if len(s.pages) == 0 {
+		return false
+	}
+	b, octet := split(a)
+	i, ok := s.find(b)
+	return ok && s.pages[i].bits[octet/64]&(1<<(octet%64)) != 0
+}
+
 func (s *addressSet) empty() bool { return len(s.pages) == 0 }
 
 // lowestOutside returns the lowest address of the range that is not in the set

@@ -19,6 +19,8 @@ type Usage struct {
 	AssignedIPv4, AssignedIPv6 int64
 	// Capacity counts what the pool could give, without what it withholds.
 	CapacityIPv4, CapacityIPv6 int64
+	// Services counts those that hold an address of the pool.
+	Services int64
 }
 
 // Assigned returns the addresses in use of one family.
@@ -48,6 +50,7 @@ func (l *Ledger) Usage(p *config.Pool) Usage {
 	return Usage{
 		AssignedIPv4: assigned[0], AssignedIPv6: assigned[1],
 		CapacityIPv4: capacity[0], CapacityIPv6: capacity[1],
+		Services: l.served[p.Name],
 	}
 }
 

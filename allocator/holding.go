@@ -68,7 +68,6 @@ func (l *Ledger) enter(name types.NamespacedName, h holding) {
 			l.openings++
 		}
 		l.tenants[h.addr] = t
-		l.used.add(h.addr)
 	}
 	if i, found := slices.BinarySearchFunc(t.holders, name, compareNames); !found {
 		t.holders = slices.Insert(t.holders, i, name)
@@ -77,6 +76,7 @@ func (l *Ledger) enter(name types.NamespacedName, h holding) {
 		t.ports[p] = name
 		setOf(l.ports, use{h.identity, p}).add(h.addr)
 	}
+	l.review(h.addr)
 }
 
 // leave takes a Service off the holders of an address.
@@ -94,6 +94,7 @@ func (l *Ledger) leave(name types.NamespacedName, h holding) {
 		t.holders = slices.Delete(t.holders, i, i+1)
 	}
 	if len(t.holders) > 0 {
+		l.review(h.addr)
 		return
 	}
 	if h.identity.key != "" {
@@ -101,7 +102,7 @@ func (l *Ledger) leave(name types.NamespacedName, h holding) {
 	}
 	l.source(h.addr, "")
 	delete(l.tenants, h.addr)
-	l.used.remove(h.addr)
+	l.review(h.addr)
 }
 
 // source notes the pool that an address in use is from, and counts it there.
@@ -127,6 +128,16 @@ func (l *Ledger) countIn(pool string, a netip.Addr, by int64) {
 		return
 	}
 	l.assigned[pool] = n
+}
+
+// serve counts a Service in or out of the pool of its assignment.
+func (l *Ledger) serve(a Assignment, by int64) {
+	if len(a.Addresses) == 0 {
+		return
+	}
+	if l.served[a.Pool] += by; l.served[a.Pool] == 0 {
+		delete(l.served, a.Pool)
+	}
 }
 
 // setOf returns the set at a key, made if there is none.

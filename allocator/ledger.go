@@ -29,7 +29,11 @@ type Ledger struct {
 	shared map[identity]*addressSet
 	ports  map[use]*addressSet
 
+	learned
+
 	assigned map[string]count
+	// served counts the Services with an assignment from a pool.
+	served   map[string]int64
 	openings uint64
 }
 
@@ -53,7 +57,9 @@ func NewLedger() *Ledger {
 		tenants:  make(map[netip.Addr]*tenancy),
 		shared:   make(map[identity]*addressSet),
 		ports:    make(map[use]*addressSet),
+		learned:  newLearned(),
 		assigned: make(map[string]count),
+		served:   make(map[string]int64),
 	}
 }
 
@@ -112,6 +118,8 @@ func (l *Ledger) Record(svc config.Service, a Assignment) error {
 	for _, addr := range a.Addresses {
 		l.source(addr, a.Pool)
 	}
+	l.serve(old.assignment, -1)
+	l.serve(a, +1)
 	l.keep(svc.Name, next)
 	return nil
 }
@@ -122,7 +130,31 @@ func (l *Ledger) Release(name types.NamespacedName) {
 	for _, h := range l.services[name].holdings {
 		l.leave(name, h)
 	}
+	l.serve(l.services[name].assignment, -1)
 	delete(l.services, name)
+}
+
+// Memo is what the ledger says of one Service at one time.
+type Memo struct {
+	assignment Assignment
+	said       []Note
+}
+
+// Memo remembers what a Service holds, for [Ledger.Restore].
+func (l *Ledger) Memo(name types.NamespacedName) Memo {
+	r := l.services[name]
+	return Memo{r.assignment, r.said}
+}
+
+// Restore takes back an outcome that was applied and could not be carried out:
+// the address turned out to be another's. What the Service held before, it
+// holds again, unless that is another's as well.
+func (l *Ledger) Restore(svc config.Service, m Memo) {
+	if l.Record(svc, m.assignment) != nil {
+		// Nothing is in nobody's way, so this cannot fail.
+		_ = l.Record(svc, Assignment{})
+	}
+	l.remember(svc.Name, m.said)
 }
 
 // remember keeps what a Service has been told, for [Assign] not to repeat it.

@@ -10,7 +10,7 @@ import (
 
 // automatic finds addresses for a Service that asks for none in particular.
 //
-// It stays in the pool it is in; though of a pool with autoAssign off, which is
+// It stays in the pool it is in, or in which an address is claimed for it; though of a pool with autoAssign off, which is
 // for Services that ask, it only gets an address beside one that it keeps.
 // Otherwise two groups of pools are asked: first those whose serviceAllocation
 // is meant for Services like this one, by priority and then by name; then those
@@ -22,6 +22,11 @@ func (s *search) automatic() choice {
 		c := s.best(s.home)
 		stays := c.addrs.minus(s.held) != c.addrs
 		if c.pool != nil && (stays || s.home.AutoAssign) {
+			return c
+		}
+	}
+	if p := s.formerPool(); p != nil && offered(p) && s.admitted(p) {
+		if c := s.best(p); c.pool != nil {
 			return c
 		}
 	}

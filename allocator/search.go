@@ -141,6 +141,9 @@ func (s *search) take(p *config.Pool, families []config.Family) choice {
 	for _, f := range families {
 		a := s.retained(p, f)
 		if !a.IsValid() && !p.Suspended {
+			a = s.formerly(p, f)
+		}
+		if !a.IsValid() && !p.Suspended {
 			a = s.lowest(p, f)
 		}
 		if !a.IsValid() {

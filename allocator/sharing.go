@@ -43,9 +43,17 @@ type tenancy struct {
 
 // conflict is why a Service may not have an address: who holds it, and the
 // rule that keeps the two apart.
-type conflict struct {
-	holder types.NamespacedName
-	rule   string
+type conflict struct{ holder, rule string }
+
+// The rules.
+const (
+	noCommonKey       = "they have no sharing key in common"
+	differentBackends = "their traffic policies or selectors differ"
+	claimUnsettled    = "by a claim that is not settled yet"
+)
+
+func wantedTwice(p config.Port) string {
+	return fmt.Sprintf("both want port %d/%s", p.Number, p.Protocol)
 }
 
 func (c conflict) String() string {
@@ -56,6 +64,11 @@ func (c conflict) String() string {
 // does. What the Service itself holds there is no obstacle: the only user of
 // an address may change its key, policy and ports freely.
 func (l *Ledger) conflictAt(a netip.Addr, svc *config.Service) (c conflict, ok bool) {
+	if l.unsettled.has(a) {
+		if who, ok := l.stranger(a, svc.Name); ok {
+			return conflict{who, claimUnsettled}, true
+		}
+	}
 	t := l.tenants[a]
 	if t == nil {
 		return conflict{}, false
@@ -64,16 +77,16 @@ func (l *Ledger) conflictAt(a netip.Addr, svc *config.Service) (c conflict, ok b
 	if i < 0 {
 		return conflict{}, false
 	}
-	other, mine := t.holders[i], identityOf(svc)
+	other, mine := t.holders[i].String(), identityOf(svc)
 	switch {
 	case mine.key == "" || mine.key != t.identity.key:
-		return conflict{other, "they have no sharing key in common"}, true
+		return conflict{other, noCommonKey}, true
 	case mine.backend != t.identity.backend:
-		return conflict{other, "their traffic policies or selectors differ"}, true
+		return conflict{other, differentBackends}, true
 	}
 	for _, p := range svc.Ports {
 		if who, taken := t.ports[p]; taken && who != svc.Name {
-			return conflict{who, fmt.Sprintf("both want port %d/%s", p.Number, p.Protocol)}, true
+			return conflict{who.String(), wantedTwice(p)}, true
 		}
 	}
 	return conflict{}, false

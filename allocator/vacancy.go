@@ -11,7 +11,8 @@ import (
 // lowest returns the first address of that family which the pool can give to
 // the Service: in the order of the pool's entries, ascending within each, the
 // first that is free, that the Service itself has given up, or that it may
-// share. The zero address means none.
+// share; else the one that has been kept the longest for a Service that left.
+// The zero address means none.
 func (s *search) lowest(p *config.Pool, f config.Family) netip.Addr {
 	skip := withheld(p, f)
 	for _, r := range p.Ranges {
@@ -34,7 +35,7 @@ func (s *search) lowest(p *config.Pool, f config.Family) netip.Addr {
 			return free
 		}
 	}
-	return netip.Addr{}
+	return s.ledger.longestKept(p, f)
 }
 
 // mayHave reports whether nothing speaks against an address of the pool that
@@ -53,7 +54,7 @@ func (l *Ledger) lowestShared(r netipx.IPRange, skip octets, svc *config.Service
 		return netip.Addr{}
 	}
 	var few [8]*addressSet
-	busy := few[:0]
+	busy := append(few[:0], &l.unsettled)
 	for _, p := range svc.Ports {
 		busy = append(busy, l.ports[use{id, p}])
 	}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/clarion-lb/clarion/api/v1beta1"
@@ -16,4 +18,7 @@ type Objects struct {
 	// Nodes resolve the nodeSelectors of advertisements. The controller, which
 	// announces nothing, leaves them empty.
 	Nodes []corev1.Node
+	// Retention is that of pools which say nothing of their own; see
+	// [Pool.Retention]. The speaker, which gives nothing, leaves it 0.
+	Retention time.Duration
 }

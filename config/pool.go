@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"go4.org/netipx"
 	"k8s.io/apimachinery/pkg/labels"
@@ -22,6 +23,9 @@ type Pool struct {
 	AutoAssign bool
 	// AvoidBuggyIPs withholds IPv4 addresses that end in .0 or .255.
 	AvoidBuggyIPs bool
+	// Retention is how long an address is kept for the Service that held it,
+	// after it was deleted; 0 keeps none.
+	Retention time.Duration
 	// Allocation restricts and ranks the pool; nil when the object says nothing.
 	Allocation *Allocation
 	// Suspended pools are invalid objects: nothing new is taken from them, and
@@ -69,6 +73,11 @@ func (p *Pool) Withholds(a netip.Addr) bool {
 	return last == 0 || last == 255
 }
 
+// Contains reports whether one of the entries lists the address.
+func (p *Pool) Contains(a netip.Addr) bool {
+	return slices.ContainsFunc(p.Ranges, func(r netipx.IPRange) bool { return r.Contains(a) })
+}
+
 // Has reports whether the pool has any address of that family.
 func (p *Pool) Has(f Family) bool {
 	return slices.ContainsFunc(p.Ranges, func(r netipx.IPRange) bool { return FamilyOf(r.From()) == f })
@@ -103,6 +112,7 @@ func (p *problems) pool(obj *v1beta1.IPAddressPool, o Objects) *Pool {
 		Name:          obj.Name,
 		AutoAssign:    obj.Spec.AutoAssign == nil || *obj.Spec.AutoAssign,
 		AvoidBuggyIPs: obj.Spec.AvoidBuggyIPs,
+		Retention:     p.retention(obj, o.Retention),
 	}
 	if len(obj.Spec.Addresses) == 0 {
 		p.add("spec.addresses", "", "must list at least one CIDR or range")
@@ -119,6 +129,23 @@ func (p *problems) pool(obj *v1beta1.IPAddressPool, o Objects) *Pool {
 		pool.Allocation = p.allocation(obj.Spec.ServiceAllocation, o)
 	}
 	return pool
+}
+
+// AnnotationRetention on a pool overrides how long its addresses are kept for
+// Services that were deleted: a duration such as "1h30m", or "0".
+const AnnotationRetention = annotationPrefix + "address-retention"
+
+func (p *problems) retention(obj *v1beta1.IPAddressPool, otherwise time.Duration) time.Duration {
+	text, ok := obj.Annotations[AnnotationRetention]
+	if !ok {
+		return otherwise
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		p.add("metadata.annotations["+AnnotationRetention+"]", text, `must be a duration such as "30m", or "0"`)
+		return otherwise
+	}
+	return d
 }
 
 func (p *problems) allocation(in *v1beta1.ServiceAllocation, o Objects) *Allocation {
