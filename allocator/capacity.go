@@ -44,6 +44,13 @@ func (u Usage) Available(f config.Family) int64 {
 	return max(0, u.Capacity(f)-u.Assigned(f))
 }
 
+// Low reports whether at least that share of the addresses of one family, in
+// percent, is in use. Of a family the pool does not have, none is.
+func (u Usage) Low(f config.Family, percent int) bool {
+	assigned, capacity := u.Assigned(f), u.Capacity(f)
+	return capacity > 0 && float64(assigned) >= float64(capacity)*float64(percent)/100
+}
+
 // Usage returns how full a pool is. It costs the same however much is in use.
 func (l *Ledger) Usage(p *config.Pool) Usage {
 	assigned, capacity := l.assigned[p.Name], capacityOf(p)

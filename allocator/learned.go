@@ -90,6 +90,15 @@ func (l *Ledger) claimedFor(svc types.NamespacedName, which func(netip.Addr) boo
 	return out
 }
 
+// UnlearnForeign forgets the claims of other owners, to find out again.
+func (l *Ledger) UnlearnForeign() {
+	for a, c := range l.claims {
+		if c.Foreign != "" {
+			l.Unlearn(a)
+		}
+	}
+}
+
 // unlist takes a claim out of all that is known but the tenancy of its address.
 func (l *Ledger) unlist(a netip.Addr) {
 	for _, h := range l.claims[a].Holders {
@@ -126,7 +135,8 @@ func (l *Ledger) review(a netip.Addr) {
 func (l *Ledger) stranger(a netip.Addr, apart types.NamespacedName) (who string, ok bool) {
 	c := l.claims[a]
 	if c.Foreign != "" {
-		return c.Foreign, true
+		// Who shows it since before the claim was found keeps it.
+		return c.Foreign, !l.holds(apart, a)
 	}
 	if !c.Released.IsZero() {
 		return "", false
@@ -146,6 +156,21 @@ func (l *Ledger) holds(svc types.NamespacedName, a netip.Addr) bool {
 	}
 	_, found := slices.BinarySearchFunc(t.holders, svc, compareNames)
 	return found
+}
+
+// outrun reports whether another controller has given a Service other addresses
+// since it was assigned a: its status shows them and their claims list it. The
+// ledger's word is then the older one. What a mere edit put into a status has
+// no claim.
+func (l *Ledger) outrun(svc *config.Service, a Assignment) bool {
+	other := false
+	for _, shown := range svc.Addresses {
+		if _, entitled := l.claims[shown].Of(svc.Name); !entitled {
+			return false
+		}
+		other = other || !slices.Contains(a.Addresses, shown)
+	}
+	return other
 }
 
 // longestKept returns the address of that family of the pool that has been
@@ -187,4 +212,14 @@ func (s *search) formerPool() *config.Pool {
 		}
 	}
 	return nil
+}
+
+// Kept returns the claims of all addresses that are only kept for somebody.
+func (l *Ledger) Kept() []Claim {
+	out := make([]Claim, 0, len(l.kept))
+	for a := range l.kept {
+		out = append(out, l.claims[a])
+	}
+	slices.SortFunc(out, elder)
+	return out
 }

@@ -32,7 +32,7 @@ type search struct {
 func newSearch(snap *config.Snapshot, l *Ledger, svc *config.Service) search {
 	r := l.services[svc.Name]
 	s := search{snap: snap, ledger: l, svc: svc, own: r.holdings, tries: tries(svc)}
-	if a := r.assignment; len(a.Addresses) > 0 {
+	if a := r.assignment; len(a.Addresses) > 0 && !l.outrun(svc, a) {
 		s.held, s.listed, s.from, s.recorded = pairOf(a.Addresses), a.Addresses, a.Pool, true
 	} else {
 		s.held, s.from = pairOf(svc.Addresses), svc.FromPool

@@ -17,6 +17,7 @@ const (
 	annotationPool      = "address-pool"
 	annotationAddresses = "loadBalancerIPs"
 	annotationSharing   = "allow-shared-ip"
+	annotationMode      = "ip-mode"
 
 	annotationPrefix           = "metallb.io/"
 	annotationPrefixDeprecated = "metallb.universe.tf/"
@@ -68,6 +69,9 @@ type Service struct {
 	WantAddresses []netip.Addr
 	// SharingKey lets Services share an address; empty for none.
 	SharingKey string
+	// Proxy is set when the Service asks that kube-proxy leaves its addresses to
+	// the load balancer (ipMode Proxy); otherwise the API server says.
+	Proxy bool
 	// HasSharingKey is set when the sharing annotation exists, even empty.
 	HasSharingKey bool
 
@@ -116,6 +120,7 @@ func ParseService(svc *corev1.Service) Service {
 	_, s.WantPool, _ = annotation(svc, annotationPool)
 	_, s.SharingKey, s.HasSharingKey = annotation(svc, annotationSharing)
 	s.WantAddresses = ps.wantAddresses(svc)
+	s.Proxy = ps.proxy(svc)
 	s.Addresses = ps.ingress(svc)
 	s.Problems = ps.found
 	return s
@@ -210,6 +215,20 @@ func (p *problems) wantAddresses(svc *corev1.Service) []netip.Addr {
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
 	return slices.Compact(out)
+}
+
+// proxy reads the wish for an ipMode.
+func (p *problems) proxy(svc *corev1.Service) bool {
+	key, text, _ := annotation(svc, annotationMode)
+	switch corev1.LoadBalancerIPMode(text) {
+	case corev1.LoadBalancerIPModeProxy:
+		return true
+	case corev1.LoadBalancerIPModeVIP, "":
+		return false
+	default:
+		p.add("metadata.annotations["+key+"]", text, "must be VIP or Proxy")
+		return false
+	}
 }
 
 // ingress reads the addresses in status. Hostnames are another controller's

@@ -224,6 +224,8 @@ func TestLeastPrivilege(t *testing.T) {
 		"controller": {
 			"coordination.k8s.io/leases create", "coordination.k8s.io/leases update",
 			"metallb.io/ipaddresspools/status patch", "metallb.io/ipaddresspools/status update",
+			// The claim on each address in use.
+			"networking.k8s.io/ipaddresses create", "networking.k8s.io/ipaddresses delete", "networking.k8s.io/ipaddresses patch",
 			"secrets create",
 			"services/status patch", "services/status update",
 		},

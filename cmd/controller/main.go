@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,8 @@ type options struct {
 	leaderElect bool
 	secret      string
 	deployment  string
+	retention   time.Duration
+	low         int
 }
 
 func command() *cobra.Command {
@@ -39,6 +42,8 @@ Services. It keeps no state of its own: what a Service's status says it holds.`,
 	f.BoolVar(&o.leaderElect, "leader-elect", true, "let one of several controllers work at a time, chosen by a Lease")
 	f.StringVar(&o.secret, "ml-secret-name", os.Getenv("METALLB_ML_SECRET_NAME"), "Secret with the key of the speakers' membership, created if it does not exist (env METALLB_ML_SECRET_NAME); empty: none is created")
 	f.StringVar(&o.deployment, "deployment", os.Getenv("METALLB_DEPLOYMENT"), "our own Deployment, which owns that Secret (env METALLB_DEPLOYMENT)")
+	f.DurationVar(&o.retention, "address-retention", 10*time.Minute, "how long an address is kept for a Service that was deleted, if it did not ask for it by itself; an IPAddressPool's annotation metallb.io/address-retention overrides it; 0: not at all")
+	f.IntVar(&o.low, "low-on-addresses", 85, "share in use, in percent, from which on a pool is said to be low on addresses; 0: never")
 	return cmd
 }
 
@@ -58,6 +63,8 @@ func (o *options) run(ctx context.Context) error {
 		LeaderElect:      o.leaderElect,
 		MemberlistSecret: o.secret,
 		Deployment:       o.deployment,
+		Retention:        o.retention,
+		LowOnAddresses:   o.low,
 		Usage:            meter.Usage,
 	})
 }

@@ -2,38 +2,42 @@ package kube
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clarion-lb/clarion/allocator"
 	"github.com/clarion-lb/clarion/config"
 )
 
 // carryOut writes what was decided about a Service and then tells its user.
-// Nothing is written that is there already.
-func (a *assigner) carryOut(ctx context.Context, obj *corev1.Service, svc config.Service, o allocator.Outcome) error {
+// Nothing is written that is there already; it reports whether anything was to
+// be.
+func (a *assigner) carryOut(ctx context.Context, obj *corev1.Service, svc config.Service, o allocator.Outcome) (bool, error) {
 	news := append(a.untold.take(svc.Name), o.Notes...)
+	next := obj.DeepCopy()
 	if o.Changed {
-		next := obj.DeepCopy()
 		setAssignment(next, svc, o.Assignment)
-		// With the version that was read: the answer is for that Service and no
+	}
+	setMode(next, svc, o.Assignment)
+	setCondition(next, o)
+	tried := !equality.Semantic.DeepEqual(obj, next)
+	if tried {
+		// Over the version that was read: the answer is for that Service and no
 		// other. Whoever changed it meanwhile has sent an event that brings us back.
-		patch := client.MergeFromWithOptions(obj, client.MergeFromWithOptimisticLock{})
-		if err := a.client.Status().Patch(ctx, next, patch); err != nil {
+		written, err := a.services.write(ctx, obj, next)
+		if err != nil || !written {
 			a.untold.keep(svc.Name, news)
-			if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-				return nil
-			}
-			return fmt.Errorf("kube: failed to write the status of Service %s: %w", svc.Name, err)
+			return true, err
 		}
+		a.wrote(svc.Name, next.ResourceVersion)
+	}
+	if o.Changed {
 		a.log(svc, o.Assignment)
 		a.deprecated(obj)
 	}
@@ -43,7 +47,15 @@ func (a *assigner) carryOut(ctx context.Context, obj *corev1.Service, svc config
 			a.Log.Warn("service needs attention", "service", svc.Name.String(), "reason", n.Reason, "detail", n.Message)
 		}
 	}
-	return nil
+	return tried, nil
+}
+
+// wrote notes the version that a Service has by our doing: what the watch
+// brings until then is out of date.
+func (a *assigner) wrote(name types.NamespacedName, version string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.written[name] = version
 }
 
 // setAssignment makes the object say what the Service holds. Entries that are
@@ -62,6 +74,25 @@ func setAssignment(obj *corev1.Service, svc config.Service, to allocator.Assignm
 			obj.Annotations = map[string]string{}
 		}
 		obj.Annotations[config.AnnotationAllocatedFrom] = to.Pool
+	}
+}
+
+// setMode makes the entries of a Service that asks for it say ipMode Proxy.
+// Otherwise the API server's default (VIP) is left to it.
+func setMode(obj *corev1.Service, svc config.Service, to allocator.Assignment) {
+	if len(to.Addresses) == 0 {
+		return
+	}
+	for i := range obj.Status.LoadBalancer.Ingress {
+		in := &obj.Status.LoadBalancer.Ingress[i]
+		isProxy := in.IPMode != nil && *in.IPMode == corev1.LoadBalancerIPModeProxy
+		switch {
+		case svc.Proxy && !isProxy:
+			proxy := corev1.LoadBalancerIPModeProxy
+			in.IPMode = &proxy
+		case !svc.Proxy && isProxy:
+			in.IPMode = nil
+		}
 	}
 }
 

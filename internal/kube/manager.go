@@ -6,9 +6,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -61,6 +64,15 @@ func (p *Process) Handles(class string) bool {
 // election names the Lease by which one of several controllers is chosen.
 const election = "metallb-controller"
 
+// A controller that crashes is replaced once its Lease has run out. Until then
+// addresses stay reachable and only new Services wait, so there is no need to
+// be hasty; and two controllers at once do no harm, so none to be slow.
+const (
+	leaseDuration = 8 * time.Second
+	renewDeadline = 5 * time.Second
+	retryPeriod   = 2 * time.Second
+)
+
 // newManager returns a manager whose cache holds what the product reads and
 // nothing more. The caller says which readiness means.
 func (p *Process) newManager(elect bool, ready healthz.Checker) (manager.Manager, error) {
@@ -93,6 +105,9 @@ func (p *Process) newManager(elect bool, ready healthz.Checker) (manager.Manager
 		LeaderElectionID:              election,
 		LeaderElectionNamespace:       p.Namespace,
 		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 new(leaseDuration),
+		RenewDeadline:                 new(renewDeadline),
+		RetryPeriod:                   new(retryPeriod),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("kube: failed to set up the connection to the API server: %w", err)
@@ -133,6 +148,7 @@ func (p *Process) cacheOptions() cache.Options {
 			&v1beta1.ServiceL2Status{}:    {Namespaces: here},
 			&v1beta1.ConfigurationState{}: {Namespaces: here},
 			&corev1.Pod{}:                 {Namespaces: here},
+			&networkingv1.IPAddress{}:     {Label: labels.SelectorFromSet(labels.Set{labelManagedBy: managedByUs})},
 			&corev1.Node{}:                {Transform: trimNode},
 			&corev1.Namespace{}:           {Transform: cache.TransformStripManagedFields()},
 			&discoveryv1.EndpointSlice{}:  {Transform: trimEndpointSlice},

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -31,6 +31,10 @@ type poolStatus struct {
 	client   client.Client
 	assigner *assigner
 	usage    func(map[string]allocator.Usage)
+	events   events.EventRecorder
+	// low is the share in use, in percent, from which on a pool is low on
+	// addresses; 0 for never.
+	low int
 }
 
 func (p *poolStatus) watch(m manager.Manager) error {
@@ -70,6 +74,14 @@ func (p *poolStatus) write(ctx context.Context, pool *v1beta1.IPAddressPool, vie
 	pool.Status.AssignedIPv4, pool.Status.AvailableIPv4 = u.AssignedIPv4, u.Available(config.IPv4)
 	pool.Status.AssignedIPv6, pool.Status.AvailableIPv6 = u.AssignedIPv6, u.Available(config.IPv6)
 	meta.SetStatusCondition(&pool.Status.Conditions, verdictOn(pool, view.problems))
+	turnedLow := false
+	if p.low > 0 {
+		wasLow := meta.IsStatusConditionTrue(before.Conditions, conditionLow)
+		meta.SetStatusCondition(&pool.Status.Conditions, lowness(pool, u, p.low))
+		turnedLow = !wasLow && meta.IsStatusConditionTrue(pool.Status.Conditions, conditionLow)
+	} else {
+		meta.RemoveStatusCondition(&pool.Status.Conditions, conditionLow)
+	}
 	if reflect.DeepEqual(*before, pool.Status) {
 		return nil
 	}
@@ -80,28 +92,11 @@ func (p *poolStatus) write(ctx context.Context, pool *v1beta1.IPAddressPool, vie
 	if err != nil {
 		return fmt.Errorf("kube: failed to write the status of IPAddressPool %s: %w", pool.Name, err)
 	}
+	if turnedLow {
+		c := meta.FindStatusCondition(pool.Status.Conditions, conditionLow)
+		p.events.Eventf(pool, nil, corev1.EventTypeWarning, reasonLow, "Count", "%s", c.Message)
+	}
 	return nil
-}
-
-// conditionValid says whether a pool is in force.
-const conditionValid = "Valid"
-
-func verdictOn(pool *v1beta1.IPAddressPool, problems []config.Problem) metav1.Condition {
-	c := metav1.Condition{
-		Type: conditionValid, Status: metav1.ConditionTrue, ObservedGeneration: pool.Generation,
-		Reason: v1beta1.ReasonReconciled, Message: "the pool is in force",
-	}
-	var found []string
-	for _, p := range problems {
-		if p.Kind == "IPAddressPool" && p.Name == pool.Name {
-			found = append(found, p.Error())
-		}
-	}
-	if len(found) > 0 {
-		c.Status, c.Reason = metav1.ConditionFalse, v1beta1.ReasonConfigurationError
-		c.Message = shorten("nothing new is assigned from the pool, and Services keep what they hold: "+strings.Join(found, "; "), 1024)
-	}
-	return c
 }
 
 // poolView is what the status of pools is made of.

@@ -11,6 +11,7 @@ type Controller struct {
 	*Process
 	total, totalIPv4, totalIPv6 *prometheus.GaugeVec
 	inUse, inUseIPv4, inUseIPv6 *prometheus.GaugeVec
+	services                    *prometheus.GaugeVec
 }
 
 // NewController registers the metrics of a controller.
@@ -28,17 +29,22 @@ func NewController(reg prometheus.Registerer) (*Controller, error) {
 		inUse:     pool("addresses_in_use_total", "Distinct addresses of the pool that Services hold."),
 		inUseIPv4: pool("ipv4_addresses_in_use_total", "Distinct IPv4 addresses of the pool that Services hold."),
 		inUseIPv6: pool("ipv6_addresses_in_use_total", "Distinct IPv6 addresses of the pool that Services hold."),
+		services:  pool("services_allocated_total", "Services that hold addresses of the pool."),
 	}
-	return c, register(reg, append(c.collectors(), c.vectors()...))
+	all := c.collectors()
+	for _, v := range c.gauges() {
+		all = append(all, v)
+	}
+	return c, register(reg, all)
 }
 
-func (c *Controller) vectors() []prometheus.Collector {
-	return []prometheus.Collector{c.total, c.totalIPv4, c.totalIPv6, c.inUse, c.inUseIPv4, c.inUseIPv6}
+func (c *Controller) gauges() []*prometheus.GaugeVec {
+	return []*prometheus.GaugeVec{c.total, c.totalIPv4, c.totalIPv6, c.inUse, c.inUseIPv4, c.inUseIPv6, c.services}
 }
 
 // Usage takes note of the use of every pool; those it does not name are gone.
 func (c *Controller) Usage(pools map[string]allocator.Usage) {
-	for _, v := range []*prometheus.GaugeVec{c.total, c.totalIPv4, c.totalIPv6, c.inUse, c.inUseIPv4, c.inUseIPv6} {
+	for _, v := range c.gauges() {
 		v.Reset()
 	}
 	for name, u := range pools {
@@ -47,6 +53,7 @@ func (c *Controller) Usage(pools map[string]allocator.Usage) {
 		c.total.WithLabelValues(name).Set(float64(u.CapacityIPv4) + float64(u.CapacityIPv6))
 		c.inUseIPv4.WithLabelValues(name).Set(float64(u.AssignedIPv4))
 		c.inUseIPv6.WithLabelValues(name).Set(float64(u.AssignedIPv6))
-		c.inUse.WithLabelValues(name).Set(float64(u.AssignedIPv4 + u.AssignedIPv6))
+		c.inUse.WithLabelValues(name).Set(float64(u.AssignedIPv4) + float64(u.AssignedIPv6))
+		c.services.WithLabelValues(name).Set(float64(u.Services))
 	}
 }
