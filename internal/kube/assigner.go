@@ -76,6 +76,9 @@ func (a *assigner) reconcile(ctx context.Context, r reconcile.Request) (reconcil
 		return a.tidy(ctx, svc.Name, false)
 	}
 	written, err := a.assign(ctx, obj, svc)
+	if errors.Is(err, errUnsettled) {
+		return reconcile.Result{RequeueAfter: unsettledDelay}, nil
+	}
 	if err != nil || written {
 		return reconcile.Result{}, err
 	}
@@ -86,9 +89,14 @@ func (a *assigner) reconcile(ctx context.Context, r reconcile.Request) (reconcil
 // what was decided turned out to be another's.
 const claimAttempts = 32
 
+// unsettledDelay is how long a Service waits for another to say in a claim on
+// what terms it now shares.
+const unsettledDelay = 200 * time.Millisecond
+
 // assign decides what a Service holds, claims it and writes it. It reports
 // whether a write was tried: if so, the watch brings the Service back.
 func (a *assigner) assign(ctx context.Context, obj *corev1.Service, svc config.Service) (bool, error) {
+	var last allocator.Assignment
 	for range claimAttempts {
 		memo, outcome, err := a.decide(svc)
 		if err != nil {
@@ -104,7 +112,10 @@ func (a *assigner) assign(ctx context.Context, obj *corev1.Service, svc config.S
 			return true, nil
 		case !errors.Is(err, errTaken):
 			return false, err
+		case outcome.Assignment.Equal(last):
+			return false, errUnsettled
 		}
+		last = outcome.Assignment
 	}
 	return false, fmt.Errorf("kube: no claim for Service %s in %d attempts", svc.Name, claimAttempts)
 }

@@ -24,6 +24,9 @@ import (
 var (
 	// errTaken tells that an address turned out to be another's.
 	errTaken = errors.New("kube: the address is taken")
+	// errUnsettled tells that an address is another's by its claim and not by
+	// what we know of that other.
+	errUnsettled = errors.New("kube: the claim is not settled")
 	// errOutdated tells that a Service has changed since it was read.
 	errOutdated = errors.New("kube: the Service has changed")
 )
