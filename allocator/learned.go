@@ -113,8 +113,7 @@ func (l *Ledger) unlist(a netip.Addr) {
 
 // review brings the sets of addresses in line with tenancy and claim of one.
 func (l *Ledger) review(a netip.Addr) {
-	t, claimed := l.tenants[a] != nil, false
-	if _, claimed = l.claims[a]; t || claimed {
+	if _, claimed := l.claims[a]; claimed || l.tenants[a] != nil {
 		l.used.add(a)
 	} else {
 		l.used.remove(a)

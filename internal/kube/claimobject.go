@@ -2,7 +2,6 @@ package kube
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -102,22 +101,33 @@ func parseClaim(obj *networkingv1.IPAddress) (allocator.Claim, error) {
 		c.Foreign = foreignHolder(obj, "managed by "+strconv.Quote(by))
 		return c, nil
 	}
-	var texts []holderText
-	err = json.Unmarshal([]byte(obj.Annotations[annotationHolders]), &texts)
-	for _, text := range texts {
-		h, unreadable := parseHolder(text)
-		err = errors.Join(err, unreadable)
-		c.Holders = append(c.Holders, h)
-	}
-	if text, ok := obj.Annotations[annotationReleased]; ok {
-		released, unreadable := time.Parse(time.RFC3339, text)
-		err = errors.Join(err, unreadable)
-		c.Released = released
-	}
-	if err != nil || len(c.Holders) == 0 {
+	if !readHolders(&c, obj.Annotations) {
 		return allocator.Claim{Address: addr, Version: c.Version, Foreign: foreignHolder(obj, "whose annotations are unreadable")}, nil
 	}
 	return c, nil
+}
+
+// readHolders reads what the annotations say into the claim, and reports
+// whether that can be read.
+func readHolders(c *allocator.Claim, annotations map[string]string) bool {
+	var texts []holderText
+	if json.Unmarshal([]byte(annotations[annotationHolders]), &texts) != nil || len(texts) == 0 {
+		return false
+	}
+	for _, text := range texts {
+		h, err := parseHolder(text)
+		if err != nil {
+			return false
+		}
+		c.Holders = append(c.Holders, h)
+	}
+	text, ok := annotations[annotationReleased]
+	if !ok {
+		return true
+	}
+	var err error
+	c.Released, err = time.Parse(time.RFC3339, text)
+	return err == nil
 }
 
 // foreignHolder names an owner that is none of ours, for a person.

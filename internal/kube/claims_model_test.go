@@ -152,6 +152,7 @@ func startProcess(server *apiServer, pools int) *process {
 
 // start begins to reconcile a Service, up to its first request.
 func (p *process) start(t *testing.T, name types.NamespacedName) {
+	t.Helper()
 	p.busy = true
 	go func() {
 		_, err := p.assigner.reconcile(context.Background(), reconcile.Request{NamespacedName: name})
@@ -285,8 +286,10 @@ func modelPools(which int) config.Objects {
 // modelNames are the Services there may be.
 func modelNames() []types.NamespacedName {
 	return []types.NamespacedName{
-		{Namespace: "default", Name: "a"}, {Namespace: "default", Name: "b"},
-		{Namespace: "default", Name: "c"}, {Namespace: "default", Name: "d"},
+		{Namespace: "default", Name: "a"},
+		{Namespace: "default", Name: "b"},
+		{Namespace: "default", Name: "c"},
+		{Namespace: "default", Name: "d"},
 	}
 }
 

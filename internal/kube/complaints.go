@@ -30,7 +30,7 @@ func (c *complaints) tell(ctx context.Context, problems []config.Problem) {
 		}
 		c.log.Warn("object not in force", "kind", p.Kind, "name", p.Name, "field", p.Field, "value", p.Value, "reason", p.Reason)
 		if obj := blank(p.Kind); obj != nil && c.reader.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: p.Name}, obj) == nil {
-			c.events.Eventf(obj, nil, corev1.EventTypeWarning, v1beta1.ReasonConfigurationError, "Compile", "%s", shorten(p.Error(), 1024))
+			c.events.Eventf(obj, nil, corev1.EventTypeWarning, v1beta1.ReasonConfigurationError, "Compile", "%s", shorten(p.Error()))
 		}
 	}
 	c.said = slices.Clone(problems)

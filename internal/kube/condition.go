@@ -48,6 +48,6 @@ func unsatisfied(o allocator.Outcome) metav1.Condition {
 	for i, n := range o.Standing {
 		messages[i] = n.Message
 	}
-	c.Message = shorten(strings.Join(messages, "; "), 1024)
+	c.Message = shorten(strings.Join(messages, "; "))
 	return c
 }

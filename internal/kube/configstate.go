@@ -74,16 +74,17 @@ func (c *configState) fill(status *v1beta1.ConfigurationStateStatus, generation 
 		}
 		status.Result, status.ErrorSummary = v1beta1.ConfigurationInvalid, strings.Join(lines, "\n")
 		condition.Status, condition.Reason = metav1.ConditionFalse, v1beta1.ReasonConfigurationError
-		condition.Message = "configuration error: " + shorten(status.ErrorSummary, 1024)
+		condition.Message = "configuration error: " + shorten(status.ErrorSummary)
 	}
 	meta.SetStatusCondition(&status.Conditions, condition)
 }
 
-// shorten cuts text to at most n bytes, and says so.
-func shorten(text string, n int) string {
-	const mark = " …"
-	if len(text) <= n {
+// shorten cuts text to what an Event may say, which is enough for a condition
+// too, and says so.
+func shorten(text string) string {
+	const limit, mark = 1024, " …"
+	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:n-len(mark)], "") + mark
+	return strings.ToValidUTF8(text[:limit-len(mark)], "") + mark
 }
