@@ -38,7 +38,7 @@ func verdictOn(pool *v1beta1.IPAddressPool, problems []config.Problem) metav1.Co
 	}
 	if len(found) > 0 {
 		c.Status, c.Reason = metav1.ConditionFalse, v1beta1.ReasonConfigurationError
-		c.Message = shorten("nothing new is assigned from the pool, and Services keep what they hold: "+strings.Join(found, "; "))
+		c.Message = shorten("nothing new is assigned from the pool, and Services keep what they hold: " + strings.Join(found, "; "))
 	}
 	return c
 }
