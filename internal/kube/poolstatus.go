@@ -39,9 +39,16 @@ type poolStatus struct {
 
 func (p *poolStatus) watch(m manager.Manager) error {
 	return builder.ControllerManagedBy(m).Named("poolstatus").
-		Watches(&v1beta1.IPAddressPool{}, handler.EnqueueRequestsFromMapFunc(toEverything)).
+		Watches(&v1beta1.IPAddressPool{}, handler.EnqueueRequestsFromMapFunc(p.touched)).
 		WatchesRawSource(source.Func(p.assigner.touched.connect)).
 		Complete(reconcile.Func(p.reconcile))
+}
+
+// touched takes note of a change of a pool. Most are our own writes: answered
+// at once, each would lead to the next one as long as a burst lasts.
+func (p *poolStatus) touched(context.Context, client.Object) []reconcile.Request {
+	p.assigner.touched.add(everything().NamespacedName, poolStatusDelay)
+	return nil
 }
 
 func (p *poolStatus) reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {

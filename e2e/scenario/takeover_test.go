@@ -1,0 +1,77 @@
+package scenario_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// leader returns the Pod of the controller that holds the Lease.
+func leader(ctx context.Context) (string, error) {
+	holder, err := cluster.Kubectl(ctx, "-n", "metallb-system", "get", "lease", "metallb-controller",
+		"-o", "jsonpath={.spec.holderIdentity}")
+	pod, _, _ := strings.Cut(holder, "_")
+	return pod, err
+}
+
+// signalController sends a signal to the controller in a Pod.
+func signalController(t *testing.T, pod string, signal syscall.Signal) {
+	t.Helper()
+	for _, node := range cluster.Nodes() {
+		processes, err := node.Processes("component=controller")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range processes {
+			if p.Pod.Name == pod {
+				if err := p.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+		}
+	}
+	t.Fatalf("no node runs %s", pod)
+}
+
+// TestTakeOver defends P1 and P2: when the controller that leads hangs, another
+// goes on, and the one that wakes up again does no harm.
+func TestTakeOver(t *testing.T) {
+	ns := namespace(t)
+	apply(t, fmt.Sprintf(claimPool, ns))
+	applyTo(t, ns, fmt.Sprintf(bareService, "before"))
+	waitForAddresses(t, ns, "before", 1)
+	addr := assigned(t, ns)["before"]
+
+	var first string
+	until(t, "a controller leads", func(ctx context.Context) (_ bool, err error) {
+		first, err = leader(ctx)
+		return first != "", err
+	})
+	signalController(t, first, syscall.SIGSTOP)
+	since := time.Now()
+	applyTo(t, ns, fmt.Sprintf(bareService, "during"))
+	waitForAddresses(t, ns, "during", 1)
+	t.Logf("a Service waited %s for the next controller", time.Since(since).Round(100*time.Millisecond))
+	if next, err := leader(t.Context()); err != nil || next == first {
+		t.Errorf("%s leads (%v), want another than %s", next, err, first)
+	}
+	signalController(t, first, syscall.SIGCONT)
+	applyTo(t, ns, fmt.Sprintf(bareService, "after"))
+	waitForAddresses(t, ns, "after", 1)
+
+	all := assigned(t, ns)
+	if all["before"] != addr {
+		t.Errorf("before holds %s, want %s as before", all["before"], addr)
+	}
+	holders := map[string]string{}
+	for name, a := range all {
+		if other, ok := holders[a]; ok {
+			t.Errorf("%s is held by %s and %s", a, name, other)
+		}
+		holders[a] = name
+	}
+}
