@@ -78,7 +78,7 @@ func namespace(t *testing.T) string {
 	}
 	t.Cleanup(func() {
 		ctx := context.Background()
-		if _, err := cluster.Kubectl(ctx, "delete", "namespace", name, "--timeout=60s"); err != nil {
+		if _, err := cluster.Kubectl(ctx, "delete", "namespace", name, "--timeout=240s"); err != nil {
 			left, _ := cluster.Kubectl(ctx, "-n", name, "get", "namespace/"+name, "pods,services", "-o", "yaml")
 			t.Errorf("%v\n%s", err, left)
 		}
