@@ -422,6 +422,9 @@ func audit(l *Ledger) string {
 			}
 		}
 	}
+	for a := range l.claims {
+		used.add(a)
+	}
 	want.Used = members(&used)
 	for k, s := range shared {
 		want.Shared[k] = members(s)
