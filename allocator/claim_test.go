@@ -144,7 +144,8 @@ func TestLearnedClaims(t *testing.T) {
 			service("web"), "192.0.2.3",
 		},
 		{
-			"a claim does not make two share", []Claim{claimed("192.0.2.1", holder("default/a", "k", 81))},
+			"a claim does not make two share",
+			[]Claim{claimed("192.0.2.1", holder("default/a", "k", 81))},
 			service("web", sharing("k")), "192.0.2.2",
 		},
 		{"a claim outside the pools", []Claim{claimed("198.51.100.1", web)}, service("web"), "192.0.2.1"},

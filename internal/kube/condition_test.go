@@ -37,7 +37,8 @@ func TestCondition(t *testing.T) {
 		"refused, then all is well": {condition("False", "PoolFull", "no address"), allocator.Outcome{Assignment: given}, condition("True", "Assigned", "")},
 		"no LoadBalancer any more":  {condition("True", "Assigned", ""), allocator.Outcome{Changed: true}, nil},
 		"beside others": {
-			[]metav1.Condition{other}, allocator.Outcome{Assignment: given, Changed: true},
+			[]metav1.Condition{other},
+			allocator.Outcome{Assignment: given, Changed: true},
 			append([]metav1.Condition{other}, condition("True", "Assigned", "")...),
 		},
 	} {
