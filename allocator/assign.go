@@ -90,7 +90,7 @@ func (s *search) conclude(found choice, refusals []Refusal, standing []Note) Out
 	if found.pool != nil {
 		o.Assignment = Assignment{Addresses: s.list(found.addrs), Pool: found.pool.Name}
 	}
-	o.Changed = s.differs(o.Assignment) && !(o.Action == Refuse && s.foreign())
+	o.Changed = s.differs(o.Assignment) && (o.Action != Refuse || !s.foreign())
 
 	lost, gained := s.held.minus(found.addrs), found.addrs.minus(s.held)
 	if lost != (pair{}) && o.Action != Refuse && !forfeited(refusals) {

@@ -24,7 +24,6 @@ type change struct {
 
 func (c change) run(t *testing.T) {
 	t.Helper()
-	t.Parallel()
 
 	snap, l := compile(c.pools...), NewLedger()
 	for _, o := range c.others {
@@ -189,7 +188,11 @@ func TestServiceChanges(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		t.Run(tt.what, tt.run)
+		t.Run(tt.what, func(t *testing.T) {
+			t.Parallel()
+
+			tt.run(t)
+		})
 	}
 }
 
@@ -376,7 +379,11 @@ func TestPoolChanges(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		t.Run(tt.what, tt.run)
+		t.Run(tt.what, func(t *testing.T) {
+			t.Parallel()
+
+			tt.run(t)
+		})
 	}
 }
 
@@ -471,7 +478,11 @@ func TestForeignStatus(t *testing.T) {
 	for _, tt := range tests {
 		tt.before = []option{notLoadBalancer} // not settled before
 		tt.after = append([]option{func(s *config.Service) { s.LoadBalancer = true }}, tt.after...)
-		t.Run(tt.what, tt.run)
+		t.Run(tt.what, func(t *testing.T) {
+			t.Parallel()
+
+			tt.run(t)
+		})
 	}
 }
 

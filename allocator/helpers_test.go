@@ -2,6 +2,7 @@ package allocator
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func status(fromPool string, text ...string) option {
 
 func problem(field, value, reason string) option {
 	return func(s *config.Service) {
-		s.Problems = append(s.Problems[:len(s.Problems):len(s.Problems)], config.Problem{
+		s.Problems = append(slices.Clip(s.Problems), config.Problem{
 			Kind: "Service", Namespace: s.Name.Namespace, Name: s.Name.Name, Field: field, Value: value, Reason: reason,
 		})
 	}

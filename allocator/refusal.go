@@ -12,30 +12,51 @@ import (
 // in log, condition, metric and command line.
 type Reason string
 
-// The reasons. Those of a pool come once for each pool that was asked.
+// The reasons why the Service itself cannot be given anything.
 const (
-	// Of the Service.
-	NoClusterIP          Reason = "NoClusterIP"
-	NotEnoughClusterIPs  Reason = "NotEnoughClusterIPs"
+	// NoClusterIP: it has none, so no traffic could reach it.
+	NoClusterIP Reason = "NoClusterIP"
+	// NotEnoughClusterIPs: RequireDualStack with one ClusterIP.
+	NotEnoughClusterIPs Reason = "NotEnoughClusterIPs"
+	// ClusterIPsUnreadable: one of them is no IP address.
 	ClusterIPsUnreadable Reason = "ClusterIPsUnreadable"
-	RequestUnreadable    Reason = "RequestUnreadable"
+	// RequestUnreadable: the addresses it asks for are not, or contradict each
+	// other.
+	RequestUnreadable Reason = "RequestUnreadable"
+)
 
-	// Of a pool.
-	NoPools       Reason = "NoPools"
-	PoolNotFound  Reason = "PoolNotFound"
-	PoolFull      Reason = "PoolFull"
+// The reasons of a pool; they come once for each pool that was asked.
+const (
+	// NoPools: there is none to ask.
+	NoPools Reason = "NoPools"
+	// PoolNotFound: the pool asked for does not exist.
+	PoolNotFound Reason = "PoolNotFound"
+	// PoolFull: all its addresses of a family are in use.
+	PoolFull Reason = "PoolFull"
+	// FamilyMissing: it has no addresses of a family.
 	FamilyMissing Reason = "FamilyMissing"
-	NotAdmitted   Reason = "NotAdmitted"
+	// NotAdmitted: its serviceAllocation is not for the Service.
+	NotAdmitted Reason = "NotAdmitted"
+	// AutoAssignOff: it gives only to Services that ask for it.
 	AutoAssignOff Reason = "AutoAssignOff"
-	Suspended     Reason = "Suspended"
+	// Suspended: its object is invalid, and nothing new is taken from it.
+	Suspended Reason = "Suspended"
+)
 
-	// Of a requested address.
-	FamilyMismatch      Reason = "FamilyMismatch"
+// The reasons of requested addresses.
+const (
+	// FamilyMismatch: they are not one for each family of the ClusterIPs.
+	FamilyMismatch Reason = "FamilyMismatch"
+	// AddressOutsidePools: no pool contains it.
 	AddressOutsidePools Reason = "AddressOutsidePools"
-	AddressesApart      Reason = "AddressesApart"
-	PoolMismatch        Reason = "PoolMismatch"
-	AddressWithheld     Reason = "AddressWithheld"
-	AddressTaken        Reason = "AddressTaken"
+	// AddressesApart: two are in different pools.
+	AddressesApart Reason = "AddressesApart"
+	// PoolMismatch: they are not in the pool that is asked for as well.
+	PoolMismatch Reason = "PoolMismatch"
+	// AddressWithheld: avoidBuggyIPs keeps it back.
+	AddressWithheld Reason = "AddressWithheld"
+	// AddressTaken: another Service has it and may not share it.
+	AddressTaken Reason = "AddressTaken"
 )
 
 // Refusal is one reason why a Service does not hold what it asks for.
