@@ -147,10 +147,11 @@ func (l *Ledger) Memo(name types.NamespacedName) Memo {
 }
 
 // Restore takes back an outcome that was applied and could not be carried out:
-// the address turned out to be another's. What the Service held before, it
-// holds again, unless that is another's as well.
+// the address turned out to be another's. What the Service held before it holds
+// again, if its status shows it and it is not another's as well. What was never
+// written it does not hold on to: two Services might wait for each other.
 func (l *Ledger) Restore(svc config.Service, m Memo) {
-	if l.Record(svc, m.assignment) != nil {
+	if !sameAddresses(svc.Addresses, m.assignment.Addresses) || l.Record(svc, m.assignment) != nil {
 		// Nothing is in nobody's way, so this cannot fail.
 		_ = l.Record(svc, Assignment{})
 	}

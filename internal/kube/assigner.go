@@ -77,7 +77,7 @@ func (a *assigner) reconcile(ctx context.Context, r reconcile.Request) (reconcil
 	}
 	written, err := a.assign(ctx, obj, svc)
 	if errors.Is(err, errUnsettled) {
-		return reconcile.Result{RequeueAfter: unsettledDelay}, nil
+		return a.settle(ctx, obj, svc)
 	}
 	if err != nil || written {
 		return reconcile.Result{}, err

@@ -74,6 +74,23 @@ func (a *assigner) claim(ctx context.Context, obj *corev1.Service, svc config.Se
 	return fmt.Errorf("kube: the claim of %s changes too often", addr)
 }
 
+// settle brings the claims in line that a Service has already, when it cannot
+// get the one it is to have: what they say may be just what another Service
+// waits for. It is then looked at again.
+func (a *assigner) settle(ctx context.Context, obj *corev1.Service, svc config.Service) (reconcile.Result, error) {
+	for _, addr := range svc.Addresses {
+		if _, mine := a.known(addr).Of(svc.Name); !mine {
+			continue
+		}
+		err := a.claim(ctx, obj, svc, addr)
+		if err != nil && !errors.Is(err, errTaken) && !errors.Is(err, errOutdated) {
+			return reconcile.Result{}, err
+		}
+	}
+	_, err := a.tidy(ctx, svc.Name, true)
+	return reconcile.Result{RequeueAfter: unsettledDelay}, err
+}
+
 // unchanged fails unless the Service is still as it was read. An entry for
 // another version is then one for an earlier version, which has passed.
 func (a *assigner) unchanged(ctx context.Context, obj *corev1.Service) error {

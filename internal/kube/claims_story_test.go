@@ -188,3 +188,45 @@ func TestComesBack(t *testing.T) {
 		t.Errorf("d shows %v, want what was kept for a", s.server.services[last].Status.LoadBalancer)
 	}
 }
+
+// TestTwoWaitForEachOther holds that two Services which want to share each
+// other's address get there, though the claims still tell of former terms.
+func TestTwoWaitForEachOther(t *testing.T) {
+	t.Parallel()
+
+	// Bits of edit: what the Services ask for, and on which port.
+	const (
+		first, third     = 4, 4 | 2<<3
+		sharing, port81  = 2, 1
+		aBefore, bBefore = third | sharing, first
+		aAfter, bAfter   = first | sharing | port81, third | sharing
+	)
+	for name, written := range map[string]bool{"both hold one": true, "both have claimed one": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			s := newStory(t)
+			for svc, wish := range map[types.NamespacedName]byte{s.web: aBefore, s.another: bBefore} {
+				s.server.edit(svc, wish)
+				s.one.hear(svc)
+				s.pausedBeforeStatus(s.one, svc)
+				if written {
+					s.one.finish()
+				}
+				s.one.kill()
+			}
+			s.server.edit(s.web, aAfter)
+			s.server.edit(s.another, bAfter)
+			s.one.rest(t)
+			s.check()
+			for svc, want := range map[types.NamespacedName]int{s.web: 0, s.another: 2} {
+				if !shows(s.server.services[svc], modelAddresses()[want]) {
+					t.Errorf("%s shows %v, want %s", svc, s.server.services[svc].Status.LoadBalancer, modelAddresses()[want])
+				}
+			}
+			if found := s.server.leaks(); found != "" {
+				t.Error(found)
+			}
+		})
+	}
+}

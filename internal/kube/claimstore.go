@@ -144,6 +144,7 @@ func (o *ownClaims) remove(_ context.Context, c allocator.Claim) error {
 	if o.at(c.Address).Version != c.Version {
 		return errStale
 	}
+	o.writes++
 	delete(o.claims, c.Address)
 	return nil
 }
