@@ -84,7 +84,10 @@ func newProgress(out io.Writer) *progress {
 	return &progress{out: out, terminal: ok && term.IsTerminal(int(file.Fd())), start: time.Now()}
 }
 
-func (p *progress) say(line string) { fmt.Fprintln(p.out, line) }
+func (p *progress) say(line string) { p.write(line + "\n") }
+
+// write shows text; a terminal that has gone away is no reason to stop building.
+func (p *progress) write(text string) { _, _ = io.WriteString(p.out, text) }
 
 func (p *progress) count(n, total int) {
 	pause, before, after := 15*time.Second, "", "\n"
@@ -99,12 +102,12 @@ func (p *progress) count(n, total int) {
 		return
 	}
 	p.shown = time.Now()
-	fmt.Fprintf(p.out, "%s  %s, %s%s", before, step, time.Since(p.start).Round(time.Second), after)
+	p.write(fmt.Sprintf("%s  %s, %s%s", before, step, time.Since(p.start).Round(time.Second), after))
 }
 
 func (p *progress) done() {
 	if p.terminal {
-		fmt.Fprint(p.out, "\r\x1b[K")
+		p.write("\r\x1b[K")
 	}
 	p.say("built Kubernetes in " + time.Since(p.start).Round(time.Second).String())
 }

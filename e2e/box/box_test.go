@@ -52,6 +52,7 @@ func run(t *testing.T, spec box.Spec, script string) string {
 }
 
 func TestContainerSeesOnlyItself(t *testing.T) {
+	t.Parallel()
 	got := run(t, box.Spec{}, "echo $$ $(cat /proc/sys/kernel/hostname); ls /; ls /run 2>&1 | wc -l")
 	if !strings.HasPrefix(got, "1 box\n") {
 		t.Errorf("want process 1 on host box, got %q", got)
@@ -62,6 +63,7 @@ func TestContainerSeesOnlyItself(t *testing.T) {
 }
 
 func TestReadOnlyRoot(t *testing.T) {
+	t.Parallel()
 	if got := run(t, box.Spec{ReadOnly: true}, "touch /x 2>/dev/null && echo written || echo refused"); got != "refused" {
 		t.Errorf("write to a read-only root: %s", got)
 	}
@@ -71,6 +73,7 @@ func TestReadOnlyRoot(t *testing.T) {
 }
 
 func TestPrivileges(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		spec box.Spec
 		want string // effective set and bounding set, in hexadecimal as in /proc/self/status, and the no_new_privs bit
@@ -83,6 +86,7 @@ func TestPrivileges(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if users, _ := os.ReadFile("/proc/self/uid_map"); tt.spec.UID != 0 && strings.HasSuffix(string(users), " 1\n") {
 				t.Skip("the sandbox of an ordinary user has one user only")
 			}
@@ -102,6 +106,7 @@ func TestPrivileges(t *testing.T) {
 }
 
 func TestUnknownCapabilityIsRefused(t *testing.T) {
+	t.Parallel()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

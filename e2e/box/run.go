@@ -47,7 +47,7 @@ func joinNetwork(path string) error {
 	if err != nil {
 		return fmt.Errorf("box: failed to open the network namespace: %w", err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read from
 	if err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("box: failed to join the network namespace: %w", err)
 	}
@@ -59,8 +59,12 @@ func lookUp(spec Spec) (string, error) {
 	name := spec.Args[0]
 	if !strings.Contains(name, "/") {
 		for _, entry := range spec.Env {
-			if path, ok := strings.CutPrefix(entry, "PATH="); ok {
-				os.Setenv("PATH", path)
+			path, ok := strings.CutPrefix(entry, "PATH=")
+			if !ok {
+				continue
+			}
+			if err := os.Setenv("PATH", path); err != nil {
+				return "", fmt.Errorf("box: bad PATH: %w", err)
 			}
 		}
 	}

@@ -37,21 +37,23 @@ func Web() error {
 		number, protocol, _ := strings.Cut(port, "/")
 		switch protocol {
 		case "TCP":
-			listener, err := net.Listen("tcp", ":"+number)
+			listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":"+number)
 			if err != nil {
 				return fmt.Errorf("box: web: %w", err)
 			}
 			group.Go(func() { w.complain(server.Serve(listener)) })
 		case "UDP":
-			conn, err := net.ListenPacket("udp", ":"+number)
+			conn, err := new(net.ListenConfig).ListenPacket(ctx, "udp", ":"+number)
 			if err != nil {
 				return fmt.Errorf("box: web: %w", err)
 			}
-			context.AfterFunc(ctx, func() { conn.Close() })
+			context.AfterFunc(ctx, func() { w.complain(conn.Close()) })
 			group.Go(func() { w.complain(w.serveDatagrams(conn)) })
 		}
 	}
-	fmt.Println("serving", os.Getenv(WebPorts), "as", w.pod, "on", w.node)
+	if _, err := fmt.Fprintln(os.Stdout, "serving", os.Getenv(WebPorts), "as", w.pod, "on", w.node); err != nil {
+		return fmt.Errorf("box: web: %w", err)
+	}
 	<-ctx.Done()
 	finish, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -89,7 +91,7 @@ func (w *web) ServeHTTP(out http.ResponseWriter, request *http.Request) {
 			http.Error(out, err.Error(), http.StatusNotFound)
 			return
 		}
-		out.Write(data)
+		w.send(out, data)
 		return
 	}
 	client, err := net.ResolveTCPAddr("tcp", request.RemoteAddr)
@@ -97,7 +99,12 @@ func (w *web) ServeHTTP(out http.ResponseWriter, request *http.Request) {
 		http.Error(out, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	io.WriteString(out, w.answer(client))
+	w.send(out, []byte(w.answer(client)))
+}
+
+func (w *web) send(out io.Writer, data []byte) {
+	_, err := out.Write(data)
+	w.complain(err)
 }
 
 func (w *web) serveDatagrams(conn net.PacketConn) error {
@@ -107,7 +114,8 @@ func (w *web) serveDatagrams(conn net.PacketConn) error {
 		if err != nil {
 			return err
 		}
-		conn.WriteTo([]byte(w.answer(client)), client)
+		_, err = conn.WriteTo([]byte(w.answer(client)), client)
+		w.complain(err)
 	}
 }
 

@@ -70,7 +70,7 @@ func (a *APIServer) waitReady(ctx context.Context) error {
 			return fmt.Errorf("controlplane: failed to ask whether the API server is ready: %w", err)
 		}
 		if response, err := client.Do(request); err == nil {
-			response.Body.Close()
+			_ = response.Body.Close() // nothing is in it
 			if response.StatusCode == http.StatusOK {
 				return nil
 			}

@@ -69,14 +69,14 @@ func (c *ControlPlane) makeIdentities() (err error) {
 	server := subject{
 		user: "kube-apiserver", server: true,
 		dns: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
-		ips: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		ips: []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()},
 	}
 	for _, v6 := range []bool{false, true} {
-		server.ips = append(server.ips, c.options.Host.Address(v6).AsSlice())
+		server.ips = append(server.ips, c.options.Host.Address(v6))
 	}
 	for _, prefix := range c.options.ServiceCIDRs {
 		// The first address of the range is the Service named kubernetes.
-		server.ips = append(server.ips, prefix.Addr().Next().AsSlice())
+		server.ips = append(server.ips, prefix.Addr().Next())
 	}
 	if err := c.authority.issueFiles("apiserver", server); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (c *ControlPlane) NodeIdentity(host *network.Host) (Node, error) {
 	}
 	serving, err := c.authority.issue(subject{
 		user: user, group: "system:nodes", server: true, dns: []string{host.Name()},
-		ips: []net.IP{host.Address(false).AsSlice(), host.Address(true).AsSlice()},
+		ips: []netip.Addr{host.Address(false), host.Address(true)},
 	})
 	return Node{Config: config, Serving: serving, CA: c.authority.pem()}, err
 }

@@ -9,7 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -36,7 +36,7 @@ type subject struct {
 	user   string // the Kubernetes user name
 	group  string // the Kubernetes group; "" for none
 	dns    []string
-	ips    []net.IP
+	ips    []netip.Addr
 	server bool // the holder serves TLS under dns and ips
 }
 
@@ -89,7 +89,9 @@ func (a *authority) issue(s subject) (Identity, error) {
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		DNSNames:     s.dns,
-		IPAddresses:  s.ips,
+	}
+	for _, addr := range s.ips {
+		template.IPAddresses = append(template.IPAddresses, addr.AsSlice())
 	}
 	if s.group != "" {
 		template.Subject.Organization = []string{s.group}

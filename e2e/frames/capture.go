@@ -69,8 +69,7 @@ func openSocket() (*os.File, error) {
 		err = os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ALL)}))
 	}
 	if err != nil {
-		file.Close()
-		return nil, err
+		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
 }
@@ -203,7 +202,7 @@ func (c *Capture) Stop() ([]Record, error) {
 	time.Sleep(50 * time.Millisecond)
 	lost, err := c.lost()
 	close(c.stopping)
-	c.file.Close()
+	err = errors.Join(err, c.file.Close())
 	<-c.done
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -18,11 +18,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	//nolint:forbidigo // this is the main of the test binary
 	os.Exit(sandbox.Run(sandbox.Options{}, func(context.Context) int { return m.Run() }))
 }
 
 // A kernel is the oracle for the frames we make and for our reading of those it makes.
 func TestAskAndWatch(t *testing.T) {
+	t.Parallel()
 	sw, err := network.NewSwitch(t.Context(), "switch")
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +47,7 @@ func TestAskAndWatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer sender.Close()
+	defer sender.Close() //nolint:errcheck // nothing is sent any more
 	asker, holder := frames.MAC(hosts["asker"].MAC()), frames.MAC(hosts["holder"].MAC())
 	for _, v6 := range []bool{false, true} {
 		capture, err := frames.Watch(sw)
@@ -88,6 +90,7 @@ func TestAskAndWatch(t *testing.T) {
 }
 
 func TestOverlaps(t *testing.T) {
+	t.Parallel()
 	start := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	addr := netip.MustParseAddr("203.0.113.1")
 	// Each letter is a claim by the node of that name, a millisecond apart; a dot is a millisecond without any.
@@ -106,6 +109,7 @@ func TestOverlaps(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var records []frames.Record
 			for i, who := range tt.claims {
 				if who != '.' {

@@ -112,7 +112,11 @@ func (c *container) once(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer log.Close()
+	defer func() {
+		if err := log.Close(); err != nil {
+			c.pod.kubelet.log.Warn("failed to finish a log", "pod", c.pod.key(), "error", err)
+		}
+	}()
 	running, err := process.Start(process.Options{
 		Name: c.spec.Name, Args: []string{c.pod.kubelet.options.Box, "run", file}, Output: log, CloneFlags: box.CloneFlags,
 	})

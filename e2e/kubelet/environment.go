@@ -103,7 +103,7 @@ func (p *pod) envFrom(ctx context.Context, source corev1.EnvFromSource) (map[str
 		data, err := p.secret(ctx, source.SecretRef.Name, source.SecretRef.Optional)
 		return asStrings(data), err
 	default:
-		return nil, nil
+		return nil, fmt.Errorf("kubelet: unknown source of variables")
 	}
 }
 
@@ -114,8 +114,7 @@ func (p *pod) valueFrom(ctx context.Context, container *corev1.Container, source
 		value, err = p.field(source.FieldRef.FieldPath)
 		return value, err == nil, err
 	case source.ResourceFieldRef != nil:
-		value, err = resourceField(container, source.ResourceFieldRef)
-		return value, err == nil, err
+		return resourceField(container, source.ResourceFieldRef), true, nil
 	case source.SecretKeyRef != nil:
 		data, err := p.secret(ctx, source.SecretKeyRef.Name, source.SecretKeyRef.Optional)
 		return pick(data, source.SecretKeyRef.Key, source.SecretKeyRef.Optional, err)
@@ -164,7 +163,7 @@ func (p *pod) field(path string) (string, error) {
 }
 
 // resourceField resolves a container's request or limit, rounded up to the divisor. A limit that is not set is the node's capacity.
-func resourceField(container *corev1.Container, source *corev1.ResourceFieldSelector) (string, error) {
+func resourceField(container *corev1.Container, source *corev1.ResourceFieldSelector) string {
 	quantity := container.Resources.Requests[corev1.ResourceName(strings.TrimPrefix(source.Resource, "requests."))]
 	if name, ok := strings.CutPrefix(source.Resource, "limits."); ok {
 		if quantity, ok = container.Resources.Limits[corev1.ResourceName(name)]; !ok {
@@ -175,14 +174,14 @@ func resourceField(container *corev1.Container, source *corev1.ResourceFieldSele
 	if divisor.IsZero() {
 		divisor = resource.MustParse("1")
 	}
-	return strconv.FormatInt(int64(math.Ceil(quantity.AsApproximateFloat64()/divisor.AsApproximateFloat64())), 10), nil
+	return strconv.FormatInt(int64(math.Ceil(quantity.AsApproximateFloat64()/divisor.AsApproximateFloat64())), 10)
 }
 
 // secret returns a Secret's data; nothing if it is optional and absent.
 func (p *pod) secret(ctx context.Context, name string, optional *bool) (map[string][]byte, error) {
 	secret, err := p.kubelet.client.CoreV1().Secrets(p.object().Namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) && first(optional, new(false)) {
-		return nil, nil
+		return map[string][]byte{}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -194,7 +193,7 @@ func (p *pod) secret(ctx context.Context, name string, optional *bool) (map[stri
 func (p *pod) configMap(ctx context.Context, name string, optional *bool) (map[string][]byte, error) {
 	configMap, err := p.kubelet.client.CoreV1().ConfigMaps(p.object().Namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) && first(optional, new(false)) {
-		return nil, nil
+		return map[string][]byte{}, nil
 	}
 	if err != nil {
 		return nil, err

@@ -107,15 +107,21 @@ func parseLogOptions(query url.Values, now time.Time) (logOptions, error) {
 	return options, nil
 }
 
-// copyLog writes a log file to out as options ask, and with follow goes on until more reports false and the file has been read to
-// its end, or ctx ends.
-func copyLog(ctx context.Context, out io.Writer, path string, options logOptions, more func() bool) error {
-	file, err := os.Open(path)
+// logReader reads a log file as options ask. With follow it goes on until more reports false and the file has been read to its end.
+type logReader struct {
+	path    string
+	options logOptions
+	more    func() bool
+}
+
+// copyTo writes what there is to read to out, until ctx ends at most.
+func (r logReader) copyTo(ctx context.Context, out io.Writer) error {
+	file, err := os.Open(r.path)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	skip := 0
+	defer file.Close() //nolint:errcheck // it was only read from
+	options, skip := r.options, 0
 	if options.tail >= 0 {
 		data, err := io.ReadAll(file)
 		if err != nil {
@@ -130,7 +136,7 @@ func copyLog(ctx context.Context, out io.Writer, path string, options logOptions
 	reader := bufio.NewReader(file)
 	var partial string
 	for {
-		last := options.follow && !more() // asked before reading: what was written until now will be read
+		last := options.follow && !r.more() // asked before reading: what was written until now will be read
 		line, err := reader.ReadString('\n')
 		partial += line
 		if err == io.EOF {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestLogs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "0.log")
 		log, err := newLogWriter(path)
@@ -47,7 +48,7 @@ func TestLogs(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out strings.Builder
-			if err := copyLog(t.Context(), &out, path, options, func() bool { return false }); err != nil {
+			if err := (logReader{path: path, options: options}).copyTo(t.Context(), &out); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, out.String()); diff != "" {
@@ -58,6 +59,7 @@ func TestLogs(t *testing.T) {
 }
 
 func TestFollowedLogEndsWithItsWriter(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "0.log")
 		log, err := newLogWriter(path)
@@ -68,13 +70,17 @@ func TestFollowedLogEndsWithItsWriter(t *testing.T) {
 		go func() {
 			for _, text := range []string{"one\n", "two\n", "three"} {
 				time.Sleep(time.Second)
-				log.Write([]byte(text))
+				if _, err := log.Write([]byte(text)); err != nil {
+					t.Error(err)
+				}
 			}
-			log.Close()
+			if err := log.Close(); err != nil {
+				t.Error(err)
+			}
 			writing = false
 		}()
 		var out strings.Builder
-		if err := copyLog(t.Context(), &out, path, logOptions{follow: true, tail: -1}, func() bool { return writing }); err != nil {
+		if err := (logReader{path: path, options: logOptions{follow: true, tail: -1}, more: func() bool { return writing }}).copyTo(t.Context(), &out); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff("one\ntwo\nthree\n", out.String()); diff != "" {
@@ -84,6 +90,7 @@ func TestFollowedLogEndsWithItsWriter(t *testing.T) {
 }
 
 func TestPayloadReplacesWhatChanged(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := func(text string) payloadFile {
 		return payloadFile{data: []byte(text), mode: 0o644, owner: os.Getuid()}

@@ -91,7 +91,7 @@ func (k *Kubelet) nodeStatus() corev1.NodeStatus {
 		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: serverPort}},
 		NodeInfo: corev1.NodeSystemInfo{
 			MachineID: k.name, SystemUUID: k.name, BootID: k.name,
-			OSImage: "Clarion lab", ContainerRuntimeVersion: "box://1", KubeletVersion: kubeletVersion, KubeProxyVersion: kubeletVersion,
+			OSImage: "Clarion lab", ContainerRuntimeVersion: "box://1", KubeletVersion: kubeletVersion,
 			OperatingSystem: runtime.GOOS, Architecture: runtime.GOARCH, KernelVersion: "lab",
 		},
 	}

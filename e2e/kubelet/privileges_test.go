@@ -11,6 +11,7 @@ import (
 )
 
 func TestApplyPrivileges(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		outer *corev1.PodSecurityContext
 		inner *corev1.SecurityContext
@@ -42,6 +43,7 @@ func TestApplyPrivileges(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			object := &corev1.Pod{Spec: corev1.PodSpec{SecurityContext: tt.outer}}
 			var got box.Spec
 			if err := applyPrivileges(&got, object, &corev1.Container{SecurityContext: tt.inner}, Image{}); err != nil {
@@ -55,6 +57,7 @@ func TestApplyPrivileges(t *testing.T) {
 }
 
 func TestRunAsNonRootIsEnforced(t *testing.T) {
+	t.Parallel()
 	object := &corev1.Pod{Spec: corev1.PodSpec{SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: new(true)}}}
 	if err := applyPrivileges(&box.Spec{}, object, &corev1.Container{Name: "c"}, Image{}); err == nil {
 		t.Error("root was accepted")
@@ -65,6 +68,7 @@ func TestRunAsNonRootIsEnforced(t *testing.T) {
 }
 
 func TestImagesByTagAndName(t *testing.T) {
+	t.Parallel()
 	images := NewImages(map[string]Image{
 		"example.com:5000/a":    {UID: 1},
 		"example.com:5000/a:v2": {UID: 2},
@@ -84,6 +88,7 @@ func TestImagesByTagAndName(t *testing.T) {
 }
 
 func TestEnvironmentExpandsInOrder(t *testing.T) {
+	t.Parallel()
 	env := &environment{}
 	env.set("A", "1")
 	env.set("B", env.expand("$(A)2 $(C) $$(A)"))
@@ -95,6 +100,7 @@ func TestEnvironmentExpandsInOrder(t *testing.T) {
 }
 
 func TestResourceField(t *testing.T) {
+	t.Parallel()
 	container := &corev1.Container{Resources: corev1.ResourceRequirements{
 		Limits:   corev1.ResourceList{"memory": resource.MustParse("512Mi"), "cpu": resource.MustParse("1500m")},
 		Requests: corev1.ResourceList{"cpu": resource.MustParse("50m")},
@@ -103,11 +109,7 @@ func TestResourceField(t *testing.T) {
 	for _, field := range []corev1.ResourceFieldSelector{
 		{Resource: "limits.memory"}, {Resource: "limits.cpu"}, {Resource: "requests.cpu", Divisor: resource.MustParse("1m")}, {Resource: "requests.memory", Divisor: resource.MustParse("1Gi")},
 	} {
-		value, err := resourceField(container, &field)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got[field.Resource] = value
+		got[field.Resource] = resourceField(container, &field)
 	}
 	want := map[string]string{"limits.memory": "536870912", "limits.cpu": "2", "requests.cpu": "50", "requests.memory": "0"}
 	if diff := cmp.Diff(want, got); diff != "" {

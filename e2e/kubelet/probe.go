@@ -142,7 +142,7 @@ func (c *container) tryHTTP(ctx context.Context, get *corev1.HTTPGetAction) erro
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // it was only read from
 	if response.StatusCode < 200 || response.StatusCode >= 400 {
 		text, _ := io.ReadAll(io.LimitReader(response.Body, 200))
 		return fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(text)))

@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"os"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,7 +24,7 @@ func (k *Kubelet) Processes(selector labels.Selector) []Process {
 	var all []Process
 	for _, p := range k.selected(selector) {
 		p.mu.Lock()
-		for _, c := range append(p.init[:len(p.init):len(p.init)], p.main...) {
+		for _, c := range slices.Concat(p.init, p.main) {
 			if c.process != nil {
 				all = append(all, Process{
 					Pod:       types.NamespacedName{Namespace: p.latest.Namespace, Name: p.latest.Name},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -34,7 +35,7 @@ func (k *Kubelet) newServer(ctx context.Context) (*server, error) {
 	}
 	s := &server{kubelet: k, listener: listener}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(out http.ResponseWriter, _ *http.Request) { fmt.Fprint(out, "ok") })
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {}) // 200 says it all
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.logs)
 	s.http = &http.Server{
 		Handler:           mux,
@@ -49,7 +50,9 @@ func (k *Kubelet) newServer(ctx context.Context) (*server, error) {
 
 // serve serves until ctx ends.
 func (s *server) serve(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() { s.http.Close() })
+	stop := context.AfterFunc(ctx, func() {
+		_ = s.http.Close() // which ends connections even if it fails
+	})
 	defer stop()
 	if err := s.http.ServeTLS(s.listener, "", ""); err != nil && ctx.Err() == nil {
 		s.kubelet.log.Error("failed to serve logs", "error", err)
@@ -78,7 +81,7 @@ func (s *server) logs(out http.ResponseWriter, request *http.Request) {
 		return
 	}
 	more := func() bool { return running != nil && running.Running() }
-	if err := copyLog(request.Context(), flusher{out}, c.logFile(run), options, more); err != nil {
+	if err := (logReader{path: c.logFile(run), options: options, more: more}).copyTo(request.Context(), flusher{out}); err != nil {
 		s.kubelet.log.Debug("failed to send a log", "pod", c.pod.key(), "error", err)
 	}
 }
@@ -100,7 +103,7 @@ func (k *Kubelet) container(namespace, podName, name string) (*container, bool) 
 	if !ok {
 		return nil, false
 	}
-	for _, c := range append(p.init[:len(p.init):len(p.init)], p.main...) {
+	for _, c := range slices.Concat(p.init, p.main) {
 		if c.spec.Name == name {
 			return c, true
 		}

@@ -31,9 +31,10 @@ func done(status corev1.ContainerStatus) corev1.ContainerStatus {
 }
 
 func TestPodStatus(t *testing.T) {
+	t.Parallel()
 	type outcome struct {
 		Phase      corev1.PodPhase
-		Initalized bool
+		Initialized bool
 		Containers bool
 		Ready      bool
 	}
@@ -102,6 +103,7 @@ func TestPodStatus(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			object := &corev1.Pod{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyAlways, ReadinessGates: tt.gates}}
 			if tt.policy != "" {
 				object.Spec.RestartPolicy = tt.policy
@@ -123,6 +125,7 @@ func TestPodStatus(t *testing.T) {
 }
 
 func TestConditionKeepsItsTimeUntilItChanges(t *testing.T) {
+	t.Parallel()
 	object := &corev1.Pod{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyAlways}}
 	start := metav1.NewTime(time.Unix(1000, 0))
 	at := func(seconds int64) metav1.Time {

@@ -72,13 +72,13 @@ func (p *pod) contents(ctx context.Context, volume corev1.Volume) (payload, erro
 		if err != nil {
 			return nil, err
 		}
-		return files, files.add(data, volume.Secret.Items, mode(volume.Secret.DefaultMode))
+		return files, files.add(data, selection{volume.Secret.Items, volume.Secret.Optional, mode(volume.Secret.DefaultMode)})
 	case volume.ConfigMap != nil:
 		data, err := p.configMap(ctx, volume.ConfigMap.Name, volume.ConfigMap.Optional)
 		if err != nil {
 			return nil, err
 		}
-		return files, files.add(data, volume.ConfigMap.Items, mode(volume.ConfigMap.DefaultMode))
+		return files, files.add(data, selection{volume.ConfigMap.Items, volume.ConfigMap.Optional, mode(volume.ConfigMap.DefaultMode)})
 	case volume.DownwardAPI != nil:
 		return files, p.addFields(files, volume.DownwardAPI.Items, mode(volume.DownwardAPI.DefaultMode))
 	case volume.Projected != nil:
@@ -116,13 +116,13 @@ func (p *pod) addSource(ctx context.Context, files payload, source corev1.Volume
 		if err != nil {
 			return err
 		}
-		return files.add(data, source.ConfigMap.Items, mode)
+		return files.add(data, selection{source.ConfigMap.Items, source.ConfigMap.Optional, mode})
 	case source.Secret != nil:
 		data, err := p.secret(ctx, source.Secret.Name, source.Secret.Optional)
 		if err != nil {
 			return err
 		}
-		return files.add(data, source.Secret.Items, mode)
+		return files.add(data, selection{source.Secret.Items, source.Secret.Optional, mode})
 	case source.DownwardAPI != nil:
 		return p.addFields(files, source.DownwardAPI.Items, mode)
 	default:
@@ -192,23 +192,29 @@ func commonUser(spec *corev1.PodSpec) (int, bool) {
 
 func mode(bits *int32) os.FileMode { return os.FileMode(first(bits, new(int32(0o644)))) }
 
-// add adds the keys of a Secret or ConfigMap: all of them, or those that items name, under the paths they give.
-func (f payload) add(data map[string][]byte, items []corev1.KeyToPath, mode os.FileMode) error {
-	if len(items) == 0 {
+// selection says what of a Secret or ConfigMap goes into a volume.
+type selection struct {
+	items    []corev1.KeyToPath // empty means all keys, under their names
+	optional *bool              // a key that is absent is left out
+	mode     os.FileMode
+}
+
+// add adds the selected keys.
+func (f payload) add(data map[string][]byte, selected selection) error {
+	if len(selected.items) == 0 {
 		for key, value := range data {
-			f[key] = payloadFile{data: value, mode: mode}
+			f[key] = payloadFile{data: value, mode: selected.mode}
 		}
-		return nil
 	}
-	for _, item := range items {
+	for _, item := range selected.items {
 		value, ok := data[item.Key]
-		if !ok && data != nil {
-			return fmt.Errorf("no key %s", item.Key)
+		if !ok && first(selected.optional, new(false)) {
+			continue
 		}
 		if !ok {
-			continue // the whole source is optional and absent
+			return fmt.Errorf("no key %s", item.Key)
 		}
-		file := payloadFile{data: value, mode: mode}
+		file := payloadFile{data: value, mode: selected.mode}
 		if item.Mode != nil {
 			file.mode = os.FileMode(*item.Mode)
 		}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -62,14 +63,13 @@ func copyProgram(source, target string) error {
 	if err != nil {
 		return fmt.Errorf("lab: failed to make an image: %w", err)
 	}
-	defer in.Close()
+	defer in.Close() //nolint:errcheck // it was only read from
 	out, err := os.OpenFile(target, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
 	if err != nil {
 		return fmt.Errorf("lab: failed to make an image: %w", err)
 	}
 	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return fmt.Errorf("lab: failed to make an image: %w", err)
+		return errors.Join(fmt.Errorf("lab: failed to make an image: %w", err), out.Close())
 	}
 	if err := out.Close(); err != nil {
 		return fmt.Errorf("lab: failed to make an image: %w", err)

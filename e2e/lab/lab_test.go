@@ -1,3 +1,4 @@
+//nolint:paralleltest // all tests share one lab
 package lab_test
 
 import (

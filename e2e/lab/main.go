@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"k8s.io/klog/v2"
+	"k8s.io/klog/v2" //nolint:depguard // to silence it
 
 	"github.com/clarion-lb/clarion/e2e/artifacts"
 	"github.com/clarion-lb/clarion/e2e/sandbox"

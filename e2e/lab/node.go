@@ -51,7 +51,7 @@ func (n *Node) Boot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.startOn(host); err != nil {
+	if err := n.startOn(host); err != nil { //nolint:contextcheck // a node outlives the call that boots it
 		host.Close()
 		return fmt.Errorf("lab: failed to boot %s: %w", n.name, err)
 	}
@@ -88,7 +88,6 @@ func (n *Node) startOn(host *network.Host) error {
 	if err != nil {
 		return err
 	}
-	// The node lives until it is killed, not until the call that booted it ends.
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -223,11 +222,11 @@ func (n *Node) CrashAndHold(selector string) (release func(), err error) {
 func (l *Lab) WaitReady(ctx context.Context) error {
 	return l.Until(ctx, "all nodes are ready", func(ctx context.Context) (bool, error) {
 		if _, err := l.clients.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{}); err != nil {
-			return false, nil
+			return false, nil //nolint:nilerr // tried again
 		}
 		nodes, err := l.clients.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return false, nil
+			return false, nil //nolint:nilerr // tried again
 		}
 		ready := map[string]bool{}
 		for _, node := range nodes.Items {

@@ -23,18 +23,18 @@ type Probe struct {
 	attempts []Attempt
 }
 
-// StartProbe asks every period. An answer that takes longer than timeout, or an error, is none.
-func StartProbe(period, timeout time.Duration, ask func(context.Context) error) *Probe {
-	ctx, cancel := context.WithCancel(context.Background())
+// StartProbe asks every period, until Stop or the end of ctx. An answer that takes longer than timeout, or an error, is none.
+func StartProbe(ctx context.Context, period, timeout time.Duration, ask func(context.Context) error) *Probe {
+	asking, cancel := context.WithCancel(ctx)
 	p := &Probe{cancel: cancel}
 	p.group.Go(func() {
 		tick := time.NewTicker(period)
 		defer tick.Stop()
 		for {
-			p.group.Go(func() { p.attempt(timeout, ask) })
+			p.group.Go(func() { p.attempt(ctx, timeout, ask) }) // not asking: Stop lets it finish
 			select {
 			case <-tick.C:
-			case <-ctx.Done():
+			case <-asking.Done():
 				return
 			}
 		}
@@ -42,8 +42,8 @@ func StartProbe(period, timeout time.Duration, ask func(context.Context) error) 
 	return p
 }
 
-func (p *Probe) attempt(timeout time.Duration, ask func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+func (p *Probe) attempt(ctx context.Context, timeout time.Duration, ask func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	at := time.Now()
 	err := ask(ctx)

@@ -1,3 +1,4 @@
+//nolint:paralleltest // all tests share one lab
 package lab_test
 
 import (
@@ -16,7 +17,7 @@ import (
 func TestProbeFindsOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		probe := lab.StartProbe(100*time.Millisecond, 250*time.Millisecond, func(ctx context.Context) error {
+		probe := lab.StartProbe(t.Context(), 100*time.Millisecond, 250*time.Millisecond, func(ctx context.Context) error {
 			switch passed := time.Since(start); {
 			case passed >= time.Second && passed < 2*time.Second: // refused
 				return errors.New("refused")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,12 +40,8 @@ func (l *Lab) WaitProduct(ctx context.Context) error {
 
 // AddPool makes an IPAddressPool.
 func (l *Lab) AddPool(ctx context.Context, name string, addresses ...string) error {
-	manifest := fmt.Sprintf("apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: %s, namespace: %s}\nspec:\n  addresses:\n",
-		name, ProductNamespace)
-	for _, entry := range addresses {
-		manifest += "  - " + entry + "\n"
-	}
-	return l.Apply(ctx, manifest)
+	return l.Apply(ctx, fmt.Sprintf("apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: %s, namespace: %s}\nspec:\n  addresses:\n  - %s\n",
+		name, ProductNamespace, strings.Join(addresses, "\n  - ")))
 }
 
 // Announce makes an L2Advertisement that announces a pool of the same name from all nodes.
@@ -60,7 +57,7 @@ func (l *Lab) Owner(addr netip.Addr) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer sender.Close()
+	defer sender.Close() //nolint:errcheck // nothing is sent any more
 	capture, err := frames.Watch(l.sw)
 	if err != nil {
 		return "", err

@@ -77,7 +77,7 @@ func (l *Lab) deleteObjects(ctx context.Context) error {
 	return l.Until(ctx, "what a test left is gone", func(ctx context.Context) (bool, error) {
 		pods, err := l.clients.CoreV1().Pods(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return false, nil
+			return false, nil //nolint:nilerr // tried again
 		}
 		services, err := l.added(ctx)
 		return err == nil && len(pods.Items) == 0 && len(services) == 0, nil

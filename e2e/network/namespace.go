@@ -58,7 +58,9 @@ func pin(path string) error {
 	if err != nil {
 		return err
 	}
-	file.Close()
+	if err := file.Close(); err != nil {
+		return err
+	}
 	return onThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return os.NewSyscallError("unshare", err)
@@ -75,7 +77,7 @@ func onThread(fn func() error) error {
 		runtime.UnlockOSThread()
 		return err
 	}
-	defer home.Close()
+	defer home.Close() //nolint:errcheck // it only named where to return to
 	result := fn()
 	if err := netns.Set(home); err != nil {
 		// Leaving the goroutine locked makes the runtime end the thread with it, instead of lending it, misplaced, to others.
@@ -169,8 +171,8 @@ func (n *Namespace) up(device string) error {
 // Close lets go of the namespace. The kernel removes it, and every device in it, once no process and no socket is left there.
 func (n *Namespace) Close() {
 	n.links.Close()
-	n.handle.Close()
 	// Nothing useful can be done about a failure: the sandbox removes what is left.
+	_ = n.handle.Close()
 	_ = unix.Unmount(n.Path(), unix.MNT_DETACH)
 	_ = os.Remove(n.Path())
 }

@@ -1,3 +1,4 @@
+//nolint:paralleltest // the namespaces have fixed names
 package network_test
 
 import (

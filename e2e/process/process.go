@@ -41,7 +41,8 @@ type Process struct {
 
 // Start starts the program in a process group of its own, so that a Ctrl-C meant for the caller does not reach it.
 func Start(options Options) (*Process, error) {
-	cmd := exec.Command(options.Args[0], options.Args[1:]...)
+	// Its life is not that of a call; whoever started it ends it.
+	cmd := exec.CommandContext(context.Background(), options.Args[0], options.Args[1:]...)
 	cmd.Env, cmd.Dir = options.Env, options.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Cloneflags: options.CloneFlags}
 	// Children that keep the output open must not keep the caller waiting for a program that has ended.
@@ -55,7 +56,7 @@ func Start(options Options) (*Process, error) {
 		if err != nil {
 			return nil, fmt.Errorf("process: failed to start %s: %w", options.Name, err)
 		}
-		defer file.Close() // the program has its own
+		defer file.Close() //nolint:errcheck // the program has its own
 		cmd.Stdout, cmd.Stderr = file, file
 	}
 	start := options.Start

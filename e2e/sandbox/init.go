@@ -31,7 +31,7 @@ func initialize() (int, error) {
 	go func() {
 		for s := range signals {
 			if s != os.Interrupt {
-				body.Process.Signal(s)
+				_ = body.Process.Signal(s) // unless it has ended, which the loop below sees
 			}
 		}
 	}()

@@ -43,7 +43,9 @@ func Run(options Options, body func(context.Context) int) int {
 	case stageInit:
 		return report(initialize())
 	case stageBody:
-		os.Unsetenv(stageVariable)
+		if err := os.Unsetenv(stageVariable); err != nil {
+			return report(0, err)
+		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		defer stop()
 		return body(ctx)
@@ -98,6 +100,9 @@ func enter(options Options) (int, error) {
 
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }()
+	send := func(s os.Signal) {
+		_ = child.Process.Signal(s) // unless it has ended, which the loop below sees
+	}
 	var deadline <-chan time.Time
 	interrupts := 0
 	for {
@@ -105,20 +110,20 @@ func enter(options Options) (int, error) {
 		case err := <-ended:
 			return exitCode(err)
 		case <-deadline:
-			child.Process.Kill()
+			send(os.Kill)
 		case s := <-signals:
 			if s == syscall.SIGQUIT { // asks for a stack dump; `go test` sends it when a test hangs
-				child.Process.Signal(s)
+				send(s)
 				continue
 			}
 			if s == os.Interrupt {
 				interrupts++
 			}
 			if interrupts > 1 {
-				child.Process.Kill()
+				send(os.Kill)
 				continue
 			}
-			child.Process.Signal(syscall.SIGTERM)
+			send(syscall.SIGTERM)
 			if deadline == nil {
 				deadline = time.After(grace)
 			}
@@ -128,7 +133,8 @@ func enter(options Options) (int, error) {
 
 // refusal explains the one failure that users meet: a kernel that does not let them make namespaces.
 func refusal(err error) error {
-	if os.Geteuid() == 0 || !(errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EACCES)) {
+	forbidden := errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EACCES)
+	if os.Geteuid() == 0 || !forbidden {
 		return fmt.Errorf("sandbox: failed to make namespaces: %w", err)
 	}
 	return fmt.Errorf("sandbox: this kernel does not let an ordinary user make namespaces (%w); run as root, or allow it: "+
@@ -141,7 +147,7 @@ func again(stage string, files []*os.File) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: failed to find the running program: %w", err)
 	}
-	cmd := exec.Command(program)
+	cmd := exec.CommandContext(context.Background(), program) // ended by signals, not by a context
 	cmd.Args = os.Args
 	cmd.Env = append(os.Environ(), stageVariable+"="+stage)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

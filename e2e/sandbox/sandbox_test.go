@@ -65,6 +65,7 @@ func program(what string) *exec.Cmd {
 }
 
 func TestExitCodeOfTheBodyIsTheProgramsOwn(t *testing.T) {
+	t.Parallel()
 	var exit *exec.ExitError
 	if err := program("exit 7").Run(); !errors.As(err, &exit) || exit.ExitCode() != 7 {
 		t.Errorf("got %v", err)
@@ -72,6 +73,7 @@ func TestExitCodeOfTheBodyIsTheProgramsOwn(t *testing.T) {
 }
 
 func TestBodyIsRootWithANetworkOfItsOwn(t *testing.T) {
+	t.Parallel()
 	out, err := program("look").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +85,7 @@ func TestBodyIsRootWithANetworkOfItsOwn(t *testing.T) {
 }
 
 func TestOrphansDoNotOutliveTheBody(t *testing.T) {
+	t.Parallel()
 	done := make(chan error, 1)
 	cmd := program("orphan")
 	go func() { done <- cmd.Run() }()
@@ -98,6 +101,7 @@ func TestOrphansDoNotOutliveTheBody(t *testing.T) {
 
 // Whichever process is hit by whatever, all of them end. Each holds the write end of the pipe that is the program's output.
 func TestNothingSurvives(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		behaviour string
 		hit       func(outer *os.Process) error
@@ -115,6 +119,7 @@ func TestNothingSurvives(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cmd := program(tt.behaviour)
 			out, in, err := os.Pipe()
 			if err != nil {

@@ -70,7 +70,9 @@ func bench(ctx context.Context, programs artifacts.Set, rounds int) error {
 		return err
 	}
 	const row = "%-22s  %-18s  %5v  %13s  %-8s  %13s  %5v\n"
-	fmt.Printf(row, "FAILURE", "ADDRESS", "ROUND", "CLAIMED AFTER", "BY", "NO ANSWER FOR", "LOST")
+	if _, err := fmt.Fprintf(os.Stdout, row, "FAILURE", "ADDRESS", "ROUND", "CLAIMED AFTER", "BY", "NO ANSWER FOR", "LOST"); err != nil {
+		return err
+	}
 	for _, f := range failures() {
 		for round := range rounds {
 			for _, pool := range []string{"192.168.200.0/24", "2001:db8:0:2::/64"} {
@@ -78,8 +80,10 @@ func bench(ctx context.Context, programs artifacts.Set, rounds int) error {
 				if err != nil {
 					return fmt.Errorf("%s: %w", f.name, err)
 				}
-				claimed, by, silent, lost := result.columns()
-				fmt.Printf(row, f.name, result.addr, round+1, claimed, by, silent, lost)
+				silent, lost := result.silence()
+				if _, err := fmt.Fprintf(os.Stdout, row, f.name, result.addr, round+1, result.claim(), result.by, silent, lost); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -93,17 +97,20 @@ type result struct {
 	outages []lab.Outage
 }
 
-// columns returns the result as it is shown; silent is the longest outage, lost is over all of them.
-func (r result) columns() (claimed, by, silent string, lost int) {
-	claimed, by = "-", "-"
-	if r.by != "" {
-		claimed, by = r.claimed.Round(time.Millisecond).String(), r.by
+// claim says how long it took until another node claimed the address.
+func (r result) claim() string {
+	if r.by == "" {
+		return "-"
 	}
-	var longest time.Duration
+	return r.claimed.Round(time.Millisecond).String()
+}
+
+// silence returns the longest time without an answer, and how many questions were not answered in all.
+func (r result) silence() (longest time.Duration, lost int) {
 	for _, outage := range r.outages {
 		longest, lost = max(longest, outage.Duration()), lost+outage.Missed
 	}
-	return claimed, by, longest.Round(time.Millisecond).String(), lost
+	return longest.Round(time.Millisecond), lost
 }
 
 // measure makes a Service with one address, strikes its owner, and watches wire and client. The Pods are on the other nodes, so that
@@ -151,7 +158,7 @@ func measure(ctx context.Context, l *lab.Lab, f failure, pool netip.Prefix) (res
 	if err != nil {
 		return result{}, err
 	}
-	probe := lab.StartProbe(20*time.Millisecond, 200*time.Millisecond, ask)
+	probe := lab.StartProbe(ctx, 20*time.Millisecond, 200*time.Millisecond, ask)
 	time.Sleep(time.Second)
 	struck := time.Now()
 	failed := f.strike(l.Node(owner))

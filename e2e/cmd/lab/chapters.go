@@ -197,7 +197,7 @@ func watchTheWire(ctx context.Context, s *story) error {
 	if err != nil {
 		return err
 	}
-	defer sender.Close()
+	defer sender.Close() //nolint:errcheck // nothing is sent any more
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		addr := address(services[name])
 		capture, err := frames.Watch(s.lab.Switch())
@@ -217,7 +217,7 @@ func watchTheWire(ctx context.Context, s *story) error {
 		}
 		answers := frames.Answers(records, addr)
 		for _, answer := range answers {
-			fmt.Fprintf(s.out, "  who has %-14s  %s: %s is at %s\n", addr, answer.Port, addr, answer.Link)
+			s.show(fmt.Sprintf("  who has %-14s  %s: %s is at %s\n", addr, answer.Port, addr, answer.Link))
 		}
 		if err := unless(len(answers) == 1, "%d answers to one question for %s", len(answers), addr); err != nil {
 			return err

@@ -44,7 +44,7 @@ func listen(lab string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lab: failed to listen for commands: %w", err)
 	}
-	defer listener.Close()
+	defer listener.Close() //nolint:errcheck // its file stays open
 	return listener.File()
 }
 
@@ -171,8 +171,7 @@ func receive(conn *net.UnixConn) (r request, files [3]*os.File, err error) {
 
 // exitCodeOf returns the code of a command that ran, or the error of one that did not.
 func exitCodeOf(err error) (int, error) {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), nil
 	}
 	return 0, err

@@ -29,7 +29,7 @@ what it printed. The demo ends with an error at the first thing that is not as t
 
 func demo(ctx context.Context, programs artifacts.Set) int {
 	begin := time.Now()
-	fmt.Println("Starting a cluster: a control plane, three nodes, a client and a router on one segment ...")
+	fmt.Fprintln(os.Stderr, "Starting a cluster: a control plane, three nodes, a client and a router on one segment ...")
 	l, err := lab.Start(ctx, lab.Options{Programs: programs})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -48,7 +48,7 @@ func demo(ctx context.Context, programs artifacts.Set) int {
 			return 1
 		}
 	}
-	fmt.Printf("\nEverything held, in %s. Nothing is left of it on this machine. `make lab` starts a lab to play with.\n", time.Since(begin).Round(time.Second))
+	s.show(fmt.Sprintf("\nEverything held, in %s. Nothing is left of it on this machine. `make lab` starts a lab to play with.\n", time.Since(begin).Round(time.Second)))
 	return 0
 }
 

@@ -63,12 +63,12 @@ func (d *desk) namespace(name string) (*network.Namespace, error) {
 }
 
 func (d *desk) status(out io.Writer) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "HOST\tIPV4\tIPV6\tMAC\tPROCESSES\tMEMORY")
+	var rows strings.Builder
+	fmt.Fprintln(&rows, "HOST\tIPV4\tIPV6\tMAC\tPROCESSES\tMEMORY")
 	hosts := []*network.Host{d.lab.ControlPlane(), d.lab.Router(), d.lab.Client(), d.lab.Remote()}
 	for _, node := range d.lab.Nodes() {
 		if node.Host() == nil {
-			fmt.Fprintf(table, "%s\tdead\n", node.Name())
+			fmt.Fprintf(&rows, "%s\tdead\n", node.Name())
 			continue
 		}
 		hosts = append(hosts, node.Host())
@@ -79,7 +79,11 @@ func (d *desk) status(out io.Writer) error {
 	}
 	for _, host := range hosts {
 		used := usage[namespaceID(host.Path())]
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d MiB\n", host.Name(), host.Address(false), host.Address(true), host.MAC(), used.processes, used.memory>>20)
+		fmt.Fprintf(&rows, "%s\t%s\t%s\t%s\t%d\t%d MiB\n", host.Name(), host.Address(false), host.Address(true), host.MAC(), used.processes, used.memory>>20)
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(table, rows.String()); err != nil {
+		return fmt.Errorf("lab: failed to show the status: %w", err)
 	}
 	return table.Flush()
 }

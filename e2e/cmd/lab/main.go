@@ -37,29 +37,27 @@ An ordinary user can run it where the kernel lets users make namespaces; otherwi
 	root.PersistentFlags().StringVar(&name, "name", "default", "name of the lab, to have more than one")
 	root.AddCommand(upCommand(&name), downCommand(&name), statusCommand(&name), kubectlCommand(&name), execCommand(&name), demoCommand(), benchCommand())
 	err := root.Execute()
-	var exit exitCode
-	switch {
-	case errors.As(err, &exit):
+	if exit, ok := errors.AsType[exitError](err); ok {
 		return int(exit)
-	case err != nil:
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
-	default:
-		return 0
 	}
+	return 0
 }
 
-// exitCode is the exit code of a program that has said itself what is wrong.
-type exitCode int
+// exitError is the exit code of a program that has said itself what is wrong.
+type exitError int
 
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // asError turns an exit code into what a cobra command returns.
 func asError(code int) error {
 	if code == 0 {
 		return nil
 	}
-	return exitCode(code)
+	return exitError(code)
 }
 
 func downCommand(name *string) *cobra.Command {

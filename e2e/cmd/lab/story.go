@@ -34,13 +34,16 @@ func newStory(l *lab.Lab, root string, out *os.File) *story {
 	return &story{lab: l, root: root, out: out, bold: bold}
 }
 
+// show writes text. Whether anybody reads it does not change the story.
+func (s *story) show(text string) { _, _ = io.WriteString(s.out, text) }
+
 // title starts a chapter.
 func (s *story) title(text string) {
-	fmt.Fprintf(s.out, "\n%s\n", s.bold("── "+text+" "+strings.Repeat("─", max(0, 90-len(text)))))
+	s.show("\n" + s.bold("── "+text+" "+strings.Repeat("─", max(0, 90-len(text)))) + "\n")
 }
 
 // say explains.
-func (s *story) say(text string) { fmt.Fprintf(s.out, "# %s\n", text) }
+func (s *story) say(text string) { s.show("# " + text + "\n") }
 
 // run runs a shell command where an administrator would, and returns what it printed. A command that fails is an error.
 func (s *story) run(ctx context.Context, command string) (string, error) {
@@ -53,7 +56,7 @@ func (s *story) onClient(ctx context.Context, command string) (string, error) {
 }
 
 func (s *story) runOn(ctx context.Context, host *network.Host, prompt, command string) (string, error) {
-	fmt.Fprintln(s.out, s.bold(prompt+command))
+	s.show(s.bold(prompt+command) + "\n")
 	var printed bytes.Buffer
 	cmd := s.lab.Command(ctx, "sh", "-c", command)
 	cmd.Dir = s.root
@@ -115,7 +118,7 @@ func (s *story) explain(ctx context.Context) {
 		"kubectl get events -A | tail -n 30",
 	} {
 		if _, err := s.run(ctx, command); err != nil {
-			fmt.Fprintln(s.out, err)
+			s.show(err.Error() + "\n")
 		}
 	}
 }

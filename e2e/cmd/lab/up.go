@@ -94,7 +94,9 @@ func keepUp(ctx context.Context, options upOptions, programs artifacts.Set, sock
 			return err
 		}
 	} else {
-		fmt.Print(welcome(time.Since(begin)))
+		if _, err := io.WriteString(os.Stdout, welcome(time.Since(begin))); err != nil {
+			return fmt.Errorf("lab: failed to say that it is up: %w", err)
+		}
 	}
 	d := &desk{lab: l, end: cancel}
 	return serve(ctx, socket, d.handle)
@@ -127,15 +129,20 @@ func detach(options upOptions) error {
 	if err != nil {
 		return fmt.Errorf("lab: failed to start in the background: %w", err)
 	}
-	cmd := exec.Command(program, "up", "--name="+options.name, fmt.Sprintf("--nodes=%d", options.nodes), fmt.Sprintf("--bare=%t", options.bare), "--detached")
+	// The lab outlives this command, and so its context.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, "up", "--name="+options.name, fmt.Sprintf("--nodes=%d", options.nodes), fmt.Sprintf("--bare=%t", options.bare), "--detached")
 	cmd.Stdout, cmd.Stderr = input, input
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("lab: failed to start in the background: %w", err)
 	}
-	input.Close()
-	go io.Copy(os.Stderr, output)
-	interrupted := context.AfterFunc(ctx, func() { cmd.Process.Signal(syscall.SIGTERM) })
+	if err := input.Close(); err != nil { // the child has its own
+		return fmt.Errorf("lab: failed to start in the background: %w", err)
+	}
+	go io.Copy(os.Stderr, output) //nolint:errcheck // ends with the output, however that ends
+	interrupted := context.AfterFunc(ctx, func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // unless it has ended
+	})
 	defer interrupted()
 	// The lab takes its name at once and answers when it is up.
 	ended := make(chan struct{})
@@ -146,13 +153,13 @@ func detach(options upOptions) error {
 	for !exists(options.name) {
 		select {
 		case <-ended:
-			return exitCode(1)
+			return exitError(1)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	if err := ask(options.name, request{Verb: verbStatus}); err != nil {
 		<-ended
-		return exitCode(1)
+		return exitError(1)
 	}
 	return nil
 }
@@ -163,7 +170,7 @@ func silence() error {
 	if err != nil {
 		return fmt.Errorf("lab: failed to let go of the terminal: %w", err)
 	}
-	defer null.Close()
+	defer null.Close() //nolint:errcheck // nothing is written to it
 	for _, fd := range []int{1, 2} {
 		if err := unix.Dup3(int(null.Fd()), fd, 0); err != nil {
 			return fmt.Errorf("lab: failed to let go of the terminal: %w", err)
