@@ -23,22 +23,27 @@ const module = "github.com/clarion-lb/clarion/"
 var imports = map[string][]string{
 	"api/v1beta1":      {"api/v1beta2"}, // the types both versions of BGPPeer share
 	"api/v1beta2":      {},
-	"config":           {"api/v1beta1", "api/v1beta2"},
+	"config":           {"api/v1beta1", "api/v1beta2", "bgp", "bgp/bfd"},
 	"allocator":        {"config"},
 	"layer2":           {},
 	"layer2/wire":      {"layer2"},
-	"speaker/announce": {"config", "layer2"},
-	"speaker":          {"config", "layer2", "speaker/announce"},
+	"bgp":              {},
+	"bgp/bfd":          {},
+	"bgp/gobgp":        {"bgp"},
+	"bgp/unnumbered":   {},
+	"speaker/announce": {"bgp", "bgp/bfd", "config", "layer2"},
+	"speaker":          {"bgp", "bgp/bfd", "config", "layer2", "speaker/announce"},
 	"internal/kube":    {"allocator", "api/v1beta1", "api/v1beta2", "config", "speaker/announce"},
 	"internal/link":    {},
 	"internal/members": {},
-	"internal/metrics": {"allocator", "layer2", "speaker/announce"},
+	"internal/metrics": {"allocator", "bgp", "bgp/bfd", "layer2", "speaker/announce"},
 }
 
 // owners names the only packages which may import each heavy library.
 var owners = map[string][]string{
 	"github.com/hashicorp/memberlist":           {"internal/members"},
-	"github.com/mdlayher":                       {"layer2/wire"},
+	"github.com/mdlayher":                       {"bgp/unnumbered", "layer2/wire"},
+	"github.com/osrg/gobgp":                     {"bgp/gobgp"},
 	"github.com/prometheus/client_golang":       {"internal/metrics"},
 	"github.com/vishvananda/netlink":            {"internal/link"},
 	"k8s.io/client-go":                          {"internal/kube"},

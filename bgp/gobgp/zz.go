@@ -1,0 +1,3 @@
+package gobgp
+
+import _ "github.com/osrg/gobgp/v4/pkg/packet/bgp"
