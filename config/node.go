@@ -2,13 +2,15 @@ package config
 
 import (
 	"math/bits"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Node is what ownership depends on of one Kubernetes node. A node's other
-// properties (Ready, cordon, taints) deliberately play no part.
+// Node is what announcements depend on of one Kubernetes node. A node's other
+// properties (Ready, cordon, most taints) deliberately play no part.
 type Node struct {
 	Name   string
 	Labels labels.Set
@@ -17,23 +19,54 @@ type Node struct {
 	Excluded bool
 	// NetworkUnavailable mirrors the node condition of that name being True.
 	NetworkUnavailable bool
+	// Draining nodes are about to leave: traffic is to move away before they do.
+	Draining bool
 }
+
+const (
+	// KeyDrain, as an annotation or the key of a taint, makes a cordon mean that
+	// the node leaves. The annotation's value "false" takes it back.
+	KeyDrain = annotationPrefix + "drain"
+
+	// taintAutoscaler is what the cluster autoscaler puts on a node that it is
+	// about to delete.
+	taintAutoscaler = "ToBeDeletedByClusterAutoscaler"
+	// shuttingDown is what a kubelet says in its Ready condition from the moment
+	// the machine is told to shut down. Other complaints may stand beside it.
+	shuttingDown = "node is shutting down"
+)
 
 // ParseNode reads one node. It cannot fail.
 func ParseNode(n *corev1.Node) Node {
 	node := Node{Name: n.Name, Labels: n.Labels}
 	_, node.Excluded = n.Labels[corev1.LabelNodeExcludeBalancers]
+	node.Draining = drained(n)
 	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeNetworkUnavailable && c.Status == corev1.ConditionTrue {
+		switch {
+		case c.Type == corev1.NodeNetworkUnavailable && c.Status == corev1.ConditionTrue:
 			node.NetworkUnavailable = true
+		case c.Type == corev1.NodeReady && c.Status == corev1.ConditionFalse && strings.Contains(c.Message, shuttingDown):
+			node.Draining = true
 		}
 	}
 	return node
 }
 
-// Equal reports whether nothing that ownership depends on differs.
+// drained reports whether somebody who removes nodes is at work on this one. A
+// cordon alone says no such thing: it keeps new Pods away, and what the node
+// serves it goes on serving.
+func drained(n *corev1.Node) bool {
+	tainted := func(key string) bool {
+		return slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == key })
+	}
+	wish, annotated := n.Annotations[KeyDrain]
+	asked := annotated && wish != "false" || tainted(KeyDrain)
+	return n.Spec.Unschedulable && asked || tainted(taintAutoscaler)
+}
+
+// Equal reports whether nothing that announcements depend on differs.
 func (n Node) Equal(o Node) bool {
-	return n.Name == o.Name && n.Excluded == o.Excluded &&
+	return n.Name == o.Name && n.Excluded == o.Excluded && n.Draining == o.Draining &&
 		n.NetworkUnavailable == o.NetworkUnavailable && labels.Equals(n.Labels, o.Labels)
 }
 

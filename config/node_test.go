@@ -45,6 +45,46 @@ func TestParseNode(t *testing.T) {
 			"network unknown", `{metadata: {name: n1}, status: {conditions: [{type: NetworkUnavailable, status: Unknown}]}}`,
 			config.Node{Name: "n1"},
 		},
+		{
+			"cordoned and annotated to drain",
+			`{metadata: {name: n1, annotations: {metallb.io/drain: ""}}, spec: {unschedulable: true}}`,
+			config.Node{Name: "n1", Draining: true},
+		},
+		{
+			"cordoned and tainted to drain",
+			`{metadata: {name: n1}, spec: {unschedulable: true, taints: [{key: metallb.io/drain, effect: NoSchedule}]}}`,
+			config.Node{Name: "n1", Draining: true},
+		},
+		{
+			"the wish to drain taken back",
+			`{metadata: {name: n1, annotations: {metallb.io/drain: "false"}}, spec: {unschedulable: true}}`,
+			config.Node{Name: "n1"},
+		},
+		{
+			"the wish to drain without the cordon",
+			`{metadata: {name: n1, annotations: {metallb.io/drain: "true"}}, spec: {taints: [{key: metallb.io/drain, effect: NoSchedule}]}}`,
+			config.Node{Name: "n1"},
+		},
+		{
+			"about to be deleted by the autoscaler, which need not cordon",
+			`{metadata: {name: n1}, spec: {taints: [{key: ToBeDeletedByClusterAutoscaler, value: "1700000000", effect: NoSchedule}]}}`,
+			config.Node{Name: "n1", Draining: true},
+		},
+		{
+			"a candidate of the autoscaler only",
+			`{metadata: {name: n1}, spec: {taints: [{key: DeletionCandidateOfClusterAutoscaler, effect: PreferNoSchedule}]}}`,
+			config.Node{Name: "n1"},
+		},
+		{
+			"the machine shuts down",
+			`{metadata: {name: n1}, status: {conditions: [{type: Ready, status: "False", reason: KubeletNotReady, message: "[PLEG is not healthy, node is shutting down]"}]}}`,
+			config.Node{Name: "n1", Draining: true},
+		},
+		{
+			"back from a shutdown",
+			`{metadata: {name: n1}, status: {conditions: [{type: Ready, status: "True", message: "kubelet is posting ready status"}]}}`,
+			config.Node{Name: "n1"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,6 +108,7 @@ func TestNodeEqual(t *testing.T) {
 		"labels":  {Name: "n1", Labels: labels.Set{"a": "2"}},
 		"exclude": {Name: "n1", Labels: labels.Set{"a": "1"}, Excluded: true},
 		"network": {Name: "n1", Labels: labels.Set{"a": "1"}, NetworkUnavailable: true},
+		"drain":   {Name: "n1", Labels: labels.Set{"a": "1"}, Draining: true},
 	} {
 		if base.Equal(other) {
 			t.Errorf("nodes that differ in %s are taken for equal", name)
