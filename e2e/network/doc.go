@@ -8,6 +8,7 @@
 //	Host        a namespace with addresses, an interface eth0 and a cable to the switch
 //	Switch      the bridge in the middle; a port is named after the host it leads to
 //	Cut         traffic the switch drops, between two sets of hosts, in one direction
+//	RouteWatch  what comes and goes in a namespace's routing table
 //
 // Everything here needs CAP_NET_ADMIN over the namespaces, and is meant to run inside package sandbox.
 package network
