@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clarion-lb/clarion/e2e/network"
@@ -201,6 +202,7 @@ func (p *pod) publish(ctx context.Context, published *corev1.PodStatus) {
 			return
 		}
 		if err != nil {
+			p.complain(err)
 			if !pause(ctx, time.Second) {
 				return
 			}
@@ -220,10 +222,9 @@ func (p *pod) publishOnce(ctx context.Context, published *corev1.PodStatus) erro
 	if equality.Semantic.DeepEqual(next, *published) && !contradicts(object.Status, next) {
 		return nil
 	}
-	// Conditions that others own are merged, not replaced. The UID keeps a later Pod of the same name out of this.
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": object.UID}, "status": next})
+	patch, err := statusPatch(object.UID, &next)
 	if err != nil {
-		return fmt.Errorf("kubelet: failed to encode a status: %w", err)
+		return err
 	}
 	pods := p.kubelet.client.CoreV1().Pods(object.Namespace)
 	if _, err := pods.Patch(ctx, object.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status"); err != nil {
@@ -231,6 +232,35 @@ func (p *pod) publishOnce(ctx context.Context, published *corev1.PodStatus) erro
 	}
 	*published = next
 	return nil
+}
+
+// statusPatch returns the strategic merge patch that makes a status the Pod's. Conditions that others own are merged, not replaced, but
+// of addresses none may stay: merged with those of a node's earlier life they would be two of a family, which the API server refuses.
+// The UID keeps a later Pod of the same name out of this.
+func statusPatch(uid types.UID, status *corev1.PodStatus) ([]byte, error) {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(status)
+	if err != nil {
+		return nil, fmt.Errorf("kubelet: failed to encode a status: %w", err)
+	}
+	for _, list := range []string{"hostIPs", "podIPs"} {
+		addresses, _ := fields[list].([]any)
+		fields[list] = append([]any{map[string]any{"$patch": "replace"}}, addresses...)
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": uid}, "status": fields})
+	if err != nil {
+		return nil, fmt.Errorf("kubelet: failed to encode a status: %w", err)
+	}
+	return patch, nil
+}
+
+// complain says why a status could not be written, unless the API server is away: what it refuses, it will refuse again, and a Pod
+// whose status cannot be written is never gone.
+func (p *pod) complain(err error) {
+	if apierrors.ReasonForError(err) == metav1.StatusReasonUnknown {
+		return
+	}
+	p.kubelet.log.Warn("failed to write the status of a pod", "pod", p.key(), "error", err)
+	p.warn("FailedStatus", err)
 }
 
 // contradicts reports whether a status at the API server denies a condition that the kubelet owns.
@@ -252,6 +282,7 @@ func (p *pod) conclude(ctx context.Context, published *corev1.PodStatus) {
 		if err == nil || apierrors.IsNotFound(err) {
 			break
 		}
+		p.complain(err)
 		if !pause(ctx, time.Second) {
 			return
 		}

@@ -1,12 +1,15 @@
 package kubelet
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
 )
 
 func running(ready bool) corev1.ContainerStatus {
@@ -147,5 +150,64 @@ func TestConditionKeepsItsTimeUntilItChanges(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int64{0, 0, 2, 2, 4}, got); diff != "" {
 		t.Errorf("when Ready last changed (-want +got):\n%s", diff)
+	}
+}
+
+// A node that crashed has forgotten the addresses of its Pods, not the API server.
+func TestStatusPatchReplacesAddressesAndMergesConditions(t *testing.T) {
+	t.Parallel()
+	condition := func(kind corev1.PodConditionType, status corev1.ConditionStatus) corev1.PodCondition {
+		return corev1.PodCondition{Type: kind, Status: status}
+	}
+	ips := func(addresses ...string) (list []corev1.PodIP) {
+		for _, a := range addresses {
+			list = append(list, corev1.PodIP{IP: a})
+		}
+		return list
+	}
+	tests := map[string]struct{ at, next, want corev1.PodStatus }{
+		"other addresses": {
+			at:   corev1.PodStatus{PodIP: "198.51.100.9", PodIPs: ips("198.51.100.9", "2001:db8::9")},
+			next: corev1.PodStatus{PodIP: "198.51.100.2", PodIPs: ips("198.51.100.2", "2001:db8::2")},
+			want: corev1.PodStatus{PodIP: "198.51.100.2", PodIPs: ips("198.51.100.2", "2001:db8::2")},
+		},
+		"the same addresses": {
+			at:   corev1.PodStatus{PodIP: "198.51.100.2", PodIPs: ips("198.51.100.2")},
+			next: corev1.PodStatus{PodIP: "198.51.100.2", PodIPs: ips("198.51.100.2")},
+			want: corev1.PodStatus{PodIP: "198.51.100.2", PodIPs: ips("198.51.100.2")},
+		},
+		"a condition of another owner": {
+			at: corev1.PodStatus{Conditions: []corev1.PodCondition{
+				condition(corev1.PodScheduled, corev1.ConditionTrue), condition(corev1.PodReady, corev1.ConditionFalse),
+			}},
+			next: corev1.PodStatus{Conditions: []corev1.PodCondition{condition(corev1.PodReady, corev1.ConditionTrue)}},
+			want: corev1.PodStatus{Conditions: []corev1.PodCondition{
+				condition(corev1.PodScheduled, corev1.ConditionTrue), condition(corev1.PodReady, corev1.ConditionTrue),
+			}},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			patch, err := statusPatch("a", &test.next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, err := json.Marshal(corev1.Pod{Status: test.at})
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, err := strategicpatch.StrategicMergePatch(before, patch, corev1.Pod{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got corev1.Pod
+			if err := json.Unmarshal(after, &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got.Status, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("status (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -182,6 +183,58 @@ func TestKilledNodeIsSilentAndBootsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "node-b", true)
+}
+
+// A machine that comes back knows nothing of the addresses it gave its Pods: they get others, the cluster hears of them, and the
+// Pods can still be deleted.
+func TestPodsOutliveACrashOfTheirNode(t *testing.T) {
+	fresh(t)
+	if err := cluster.AddWorkload(t.Context(), lab.Workload{Name: "web", Nodes: []string{"node-b"}}); err != nil {
+		t.Fatal(err)
+	}
+	only := func(ctx context.Context) (pod corev1.Pod, err error) {
+		pods, err := cluster.Clientset().CoreV1().Pods("default").List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return pod, err
+		}
+		if len(pods.Items) != 1 {
+			return pod, fmt.Errorf("want one Pod, got %d", len(pods.Items))
+		}
+		return pods.Items[0], nil
+	}
+	// One that has been replaced has not the first address of its node.
+	if _, err := cluster.Kubectl(t.Context(), "delete", "pod", "-l", "app=web"); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.WaitWorkload(t.Context(), "default", "web"); err != nil {
+		t.Fatal(err)
+	}
+	before, err := only(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Node("node-b").Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Node("node-b").Boot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err = cluster.Until(t.Context(), "the Pod has other addresses", func(ctx context.Context) (bool, error) {
+		after, err := only(ctx)
+		if err == nil && after.UID != before.UID {
+			err = errors.New("the Pod was replaced")
+		}
+		return !slices.Equal(after.Status.PodIPs, before.Status.PodIPs), err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if _, err := cluster.Kubectl(t.Context(), "delete", "deployment/web"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cluster.Kubectl(t.Context(), "wait", "--for=delete", "pod", "-l", "app=web", "--timeout=60s"); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestCutCableLeavesProcessesAlone(t *testing.T) {

@@ -79,8 +79,10 @@ func namespace(t *testing.T) string {
 	t.Cleanup(func() {
 		ctx := context.Background()
 		if _, err := cluster.Kubectl(ctx, "delete", "namespace", name, "--timeout=240s"); err != nil {
-			left, _ := cluster.Kubectl(ctx, "-n", name, "get", "namespace/"+name, "pods,services", "-o", "yaml")
-			t.Errorf("%v\n%s", err, left)
+			// The conditions of the namespace say what keeps it, the objects why.
+			state, _ := cluster.Kubectl(ctx, "get", "namespace", name, "-o", "yaml")
+			left, _ := cluster.Kubectl(ctx, "-n", name, "get", "pods,services,endpointslices,servicel2statuses", "-o", "yaml")
+			t.Errorf("%v\n%s\n%s", err, state, left)
 		}
 	})
 	return name
