@@ -1,0 +1,73 @@
+package bfd
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// echo is the Echo function of one session, as sender (RFC 5880, 6.8.8 and
+// 6.8.9).
+type echo struct {
+	sent     uint32 // sequence number of the last one sent
+	returned uint32 // and of the last one that came back
+	key      uint64 // what a packet has to carry to be ours
+	lastTx   time.Time
+	lastRx   time.Time
+	throw    uint32 // decides on the jitter of the next
+	// active is set once a packet has come back: the peer does as it says, and
+	// from now on silence means failure.
+	active bool
+}
+
+const echoLen = 16
+
+// wantsEcho reports whether echo packets may be sent.
+func (s *session) wantsEcho() bool {
+	return s.config.canEcho() && s.state == Up && s.remote.requiredEchoRx > 0
+}
+
+func (s *session) echoInterval() time.Duration {
+	return max(s.profile.EchoInterval, s.remote.requiredEchoRx)
+}
+
+// echoAt is when the next echo packet has to go, and false if never.
+func (s *session) echoAt() (time.Time, bool) {
+	return s.echo.lastTx.Add(jitter(s.echoInterval(), s.profile.DetectMultiplier, s.echo.throw)), s.wantsEcho()
+}
+
+// echoDetectAt is when the path is to be declared down unless an echo packet
+// comes back before, and false if never. It goes by our multiplier (RFC 5880,
+// 6.8.5).
+func (s *session) echoDetectAt() (time.Time, bool) {
+	return s.echo.lastRx.Add(time.Duration(s.profile.DetectMultiplier) * s.echoInterval()), s.echo.active
+}
+
+// appendEcho appends the payload of the next echo packet to b. Only we have to
+// understand it.
+func (s *session) appendEcho(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, s.discr)
+	b = binary.BigEndian.AppendUint32(b, s.echo.sent+1)
+	return binary.BigEndian.AppendUint64(b, s.echo.key)
+}
+
+// echoSent notes that the packet of echoAt has gone, and the throw for the next.
+func (s *session) echoSent(now time.Time, throw uint32) {
+	s.echo.sent++
+	s.echo.lastTx, s.echo.throw = now, throw
+}
+
+// echoReturned takes the payload of an echo packet and reports whether it is one
+// of ours that comes back for the first time.
+func (s *session) echoReturned(b []byte, now time.Time) bool {
+	if len(b) != echoLen || !s.wantsEcho() ||
+		binary.BigEndian.Uint32(b) != s.discr || binary.BigEndian.Uint64(b[8:]) != s.echo.key {
+		return false
+	}
+	number := binary.BigEndian.Uint32(b[4:])
+	if ahead := int32(number - s.echo.returned); ahead <= 0 || int32(s.echo.sent-number) < 0 {
+		return false
+	}
+	s.echo.returned, s.echo.lastRx, s.echo.active = number, now, true
+	s.announce()
+	return true
+}

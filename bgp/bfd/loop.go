@@ -1,0 +1,128 @@
+package bfd
+
+import "time"
+
+// loop is the state that the goroutine in Run owns. It asks no clock: Run brings
+// the instant.
+type loop struct {
+	engine    *Engine
+	sessions  []*session          // sorted by name
+	byDiscr   map[uint32]*session // the same
+	ears      map[Port]*ear       // those that sessions need
+	farewells []*farewell
+	arrivals  chan arrival
+
+	packet Packet
+	out    []byte // the packet to send, reused
+}
+
+// farewell is what a session that ended still has to say.
+type farewell struct {
+	sender     Sender
+	sourcePort uint16
+	payload    []byte
+	left       int
+	at         time.Time
+}
+
+// A session that ends says so three times: see the package comment.
+const (
+	farewells     = 3
+	farewellPause = 30 * time.Millisecond
+)
+
+func newLoop(e *Engine) *loop {
+	return &loop{
+		engine:   e,
+		byDiscr:  make(map[uint32]*session),
+		ears:     make(map[Port]*ear),
+		arrivals: make(chan arrival),
+		out:      make([]byte, 0, controlLen),
+	}
+}
+
+// apply makes c the state to keep up.
+func (l *loop) apply(c Config, now time.Time) {
+	before := make(map[string]*session, len(l.sessions))
+	for _, s := range l.sessions {
+		before[s.config.Name] = s
+	}
+	var fresh []*session
+	l.sessions = make([]*session, 0, len(c.Sessions))
+	for _, config := range c.Sessions {
+		s := before[config.Name]
+		if s != nil && s.config.path() == config.path() {
+			delete(before, config.Name)
+			s.reconfigure(config)
+		} else {
+			next := l.newSession(config, now)
+			if s != nil {
+				next.failures, next.lastFailure = s.failures, s.lastFailure
+			}
+			s = next
+			fresh = append(fresh, s)
+		}
+		l.sessions = append(l.sessions, s)
+	}
+	for _, s := range before {
+		l.end(s, now)
+	}
+	l.listenWhereNeeded(now)
+	for _, s := range fresh {
+		l.dial(s, now)
+	}
+}
+
+// newSession returns a session with a discriminator that is random, so that no
+// stranger can guess it, and unique (RFC 5880, 6.8.1).
+func (l *loop) newSession(config Session, now time.Time) *session {
+	discr := uint32(0)
+	for discr == 0 || l.byDiscr[discr] != nil {
+		discr = l.engine.dice.Uint32()
+	}
+	s := newSession(config, discr, now)
+	s.echo.key = uint64(l.engine.dice.Uint32())<<32 | uint64(l.engine.dice.Uint32())
+	l.byDiscr[discr] = s
+	return s
+}
+
+// end ends a session. A peer that knows of it is told (RFC 5880, 6.8.16).
+func (l *loop) end(s *session, now time.Time) {
+	delete(l.byDiscr, s.discr)
+	l.closeEcho(s)
+	l.note(s, s.handle(disabled, now))
+	if s.line.sender == nil {
+		return
+	}
+	if s.remote.discr == 0 {
+		_ = s.line.sender.Close()
+		return
+	}
+	l.farewells = append(l.farewells, &farewell{
+		sender: s.line.sender, sourcePort: s.line.sourcePort,
+		payload: s.packet(false).append(nil), left: farewells, at: now,
+	})
+}
+
+// listenWhereNeeded opens and closes ports as the sessions need them.
+func (l *loop) listenWhereNeeded(now time.Time) {
+	needed := make(map[Port]bool)
+	for _, s := range l.sessions {
+		port := s.port()
+		needed[port] = true
+		if l.ears[port] == nil {
+			e := new(ear)
+			l.ears[port] = e
+			l.open(port, e, now)
+		}
+	}
+	for port, e := range l.ears {
+		if needed[port] {
+			continue
+		}
+		if e.listener != nil {
+			e.listener.close()
+		}
+		delete(l.ears, port)
+	}
+}

@@ -1,0 +1,56 @@
+package bfd
+
+// note counts and logs a transition that has been made.
+func (l *loop) note(s *session, t transition) {
+	switch {
+	case t.from == t.to:
+	case t.to == Up:
+		s.count.ups.Add(1)
+		l.engine.log.Info("bfd session is up", "session", s.config.Name, "peer", s.config.Peer)
+	case t.failure:
+		s.count.downs.Add(1)
+		l.engine.log.Warn("bfd session has failed", "session", s.config.Name, "peer", s.config.Peer, "reason", s.reason())
+	case t.from == Up:
+		s.count.downs.Add(1)
+		l.engine.log.Info("bfd session ended", "session", s.config.Name, "peer", s.config.Peer, "reason", s.reason())
+	}
+}
+
+// complain keeps err where Status finds it, and logs it unless it is what was
+// there before.
+func (l *loop) complain(place *error, err error) {
+	if *place == nil || (*place).Error() != err.Error() {
+		l.engine.log.Warn("bfd socket does not work", "error", err)
+	}
+	*place = err
+}
+
+// publish makes the state of the sessions visible in Status if it has changed.
+func (l *loop) publish() {
+	before := *l.engine.reports.Load()
+	same := len(before) == len(l.sessions)
+	for i := 0; same && i < len(before); i++ {
+		same = before[i].count == l.sessions[i].count && before[i].status == l.status(l.sessions[i])
+	}
+	if same {
+		return
+	}
+	reports := make([]report, len(l.sessions))
+	for i, s := range l.sessions {
+		reports[i] = report{status: l.status(s), count: s.count}
+	}
+	l.engine.reports.Store(&reports)
+	signal(l.engine.changed)
+}
+
+// status is the state of s with what its sockets say.
+func (l *loop) status(s *session) SessionStatus {
+	out := s.status()
+	for _, err := range [...]error{l.ears[s.port()].err, s.line.dialErr, s.line.sendErr, s.line.echoErr} {
+		if err != nil {
+			out.Error = err.Error()
+			break
+		}
+	}
+	return out
+}
