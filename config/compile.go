@@ -20,6 +20,8 @@ func Compile(o Objects) (*Snapshot, []Problem) {
 
 	found := compilePools(s, o)
 	found = append(found, compileL2Advertisements(s, o)...)
+	found = append(found, compilePeers(s, o)...)
+	found = append(found, compileBGPAdvertisements(s, o)...)
 	slices.SortFunc(found, compareProblems)
 	return s, found
 }
@@ -38,11 +40,22 @@ func (p *problems) add(field, value, reason string) {
 	})
 }
 
-// elder orders objects by age, then by name: of two objects that contradict
-// each other the first in this order stays in force, whoever reads them.
-func elder(a, b *metav1.ObjectMeta) int {
-	return cmp.Or(
-		a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
-		cmp.Compare(a.Name, b.Name),
-	)
+// eldestFirst orders objects by age, then by name: of two objects that
+// contradict each other the first in this order stays in force, whoever reads
+// them.
+func eldestFirst[T any, P interface {
+	*T
+	metav1.Object
+}](objects []T) []P {
+	out := make([]P, len(objects))
+	for i := range objects {
+		out[i] = &objects[i]
+	}
+	slices.SortFunc(out, func(a, b P) int {
+		return cmp.Or(
+			a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time),
+			cmp.Compare(a.GetName(), b.GetName()),
+		)
+	})
+	return out
 }

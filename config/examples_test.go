@@ -16,7 +16,7 @@ import (
 func TestShippedManifestsCompile(t *testing.T) {
 	t.Parallel()
 
-	pools := 0
+	pools, peers := 0, 0
 	for _, root := range []string{"../examples", "../deploy"} {
 		manifests := map[string]string{} // by directory
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -42,9 +42,10 @@ func TestShippedManifestsCompile(t *testing.T) {
 				t.Errorf("%s: %s", dir, p.Error())
 			}
 			pools += len(o.Pools)
+			peers += len(o.Peers)
 		}
 	}
-	if pools == 0 {
-		t.Error("no manifest has an IPAddressPool: the law looks at nothing")
+	if pools == 0 || peers == 0 {
+		t.Error("no manifest has an IPAddressPool, or none a BGPPeer: the law looks at nothing")
 	}
 }

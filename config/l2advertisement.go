@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/clarion-lb/clarion/api/v1beta1"
@@ -47,10 +46,7 @@ func compileL2Advertisements(s *Snapshot, o Objects) []Problem {
 	}
 	slices.SortFunc(order, func(a, b *v1beta1.L2Advertisement) int { return cmp.Compare(a.Name, b.Name) })
 
-	poolLabels := make(map[string]labels.Set, len(o.Pools))
-	for i := range o.Pools {
-		poolLabels[o.Pools[i].Name] = o.Pools[i].Labels
-	}
+	labelsOf := poolLabels(o)
 
 	var found []Problem
 	for _, obj := range order {
@@ -62,7 +58,7 @@ func compileL2Advertisements(s *Snapshot, o Objects) []Problem {
 			continue
 		}
 		for _, pool := range s.Pools {
-			if attach(pool.Name, poolLabels[pool.Name]) {
+			if attach(pool.Name, labelsOf[pool.Name]) {
 				pool.L2 = append(pool.L2, ad)
 			}
 		}
@@ -71,13 +67,9 @@ func compileL2Advertisements(s *Snapshot, o Objects) []Problem {
 }
 
 func (p *problems) l2Advertisement(s *Snapshot, obj *v1beta1.L2Advertisement) *L2Advertisement {
-	nodes := p.selectors("spec.nodeSelectors", obj.Spec.NodeSelectors)
-	if len(obj.Spec.NodeSelectors) == 0 {
-		nodes = Selectors{labels.Everything()}
-	}
 	ad := &L2Advertisement{
 		Name:          obj.Name,
-		Nodes:         s.nodesMatching(nodes),
+		Nodes:         p.nodes(s, obj.Spec.NodeSelectors),
 		AllInterfaces: len(obj.Spec.Interfaces) == 0,
 		Interfaces:    slices.Clone(obj.Spec.Interfaces),
 		Services:      p.selectors("spec.serviceSelectors", obj.Spec.ServiceSelectors),
@@ -99,28 +91,4 @@ func (p *problems) l2Advertisement(s *Snapshot, obj *v1beta1.L2Advertisement) *L
 		ad.Preferences = append(ad.Preferences, pref)
 	}
 	return ad
-}
-
-// nodesMatching returns the nodes that any of the selectors matches.
-func (s *Snapshot) nodesMatching(selectors Selectors) NodeSet {
-	set := NewNodeSet(len(s.Nodes))
-	for i := range s.Nodes {
-		if selectors.Match(s.Nodes[i].Labels) {
-			set.Add(i)
-		}
-	}
-	return set
-}
-
-// poolSelection returns the rule by which an advertisement selects pools: by
-// name or by selector, or all when it gives neither. Selectors that match
-// nothing select nothing.
-func (p *problems) poolSelection(names []string, in []metav1.LabelSelector) func(string, labels.Set) bool {
-	selectors := p.selectors("spec.ipAddressPoolSelectors", in)
-	return func(name string, set labels.Set) bool {
-		if len(names) == 0 && len(in) == 0 {
-			return true
-		}
-		return slices.Contains(names, name) || selectors.Match(set)
-	}
 }

@@ -103,6 +103,16 @@ func (s NodeSet) Intersect(o NodeSet) {
 	}
 }
 
+// Intersects reports whether some position is in both sets.
+func (s NodeSet) Intersects(o NodeSet) bool {
+	for i := range min(len(s), len(o)) {
+		if s[i]&o[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Subtract removes from s what is in o.
 func (s NodeSet) Subtract(o NodeSet) {
 	for i := range min(len(s), len(o)) {

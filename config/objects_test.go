@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/clarion-lb/clarion/api/v1beta1"
+	"github.com/clarion-lb/clarion/api/v1beta2"
 	"github.com/clarion-lb/clarion/config"
 )
 
@@ -31,6 +32,16 @@ func objectsOf(t *testing.T, text string) config.Objects {
 			o.Pools = append(o.Pools, decode[v1beta1.IPAddressPool](t, doc))
 		case "L2Advertisement":
 			o.L2Advertisements = append(o.L2Advertisements, decode[v1beta1.L2Advertisement](t, doc))
+		case "BGPAdvertisement":
+			o.BGPAdvertisements = append(o.BGPAdvertisements, decode[v1beta1.BGPAdvertisement](t, doc))
+		case "BGPPeer":
+			o.Peers = append(o.Peers, decode[v1beta2.BGPPeer](t, doc))
+		case "Community":
+			o.Communities = append(o.Communities, decode[v1beta1.Community](t, doc))
+		case "BFDProfile":
+			o.BFDProfiles = append(o.BFDProfiles, decode[v1beta1.BFDProfile](t, doc))
+		case "Secret":
+			o.Secrets = append(o.Secrets, secretOf(t, doc))
 		case "Namespace":
 			o.Namespaces = append(o.Namespaces, decode[corev1.Namespace](t, doc))
 		case "Node":
@@ -38,6 +49,21 @@ func objectsOf(t *testing.T, text string) config.Objects {
 		}
 	}
 	return o
+}
+
+// secretOf reads a Secret and does with its stringData what the API server does.
+func secretOf(t *testing.T, doc []byte) corev1.Secret {
+	t.Helper()
+
+	secret := decode[corev1.Secret](t, doc)
+	if secret.Data == nil {
+		secret.Data = map[string][]byte{}
+	}
+	for key, text := range secret.StringData {
+		secret.Data[key] = []byte(text)
+	}
+	secret.StringData = nil
+	return secret
 }
 
 func decode[T any](t *testing.T, doc []byte) T {

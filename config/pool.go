@@ -31,8 +31,10 @@ type Pool struct {
 	// Suspended pools are invalid objects: nothing new is taken from them, and
 	// what Services hold from them stays theirs.
 	Suspended bool
-	// L2 are the advertisements that select this pool, sorted by name.
-	L2 []*L2Advertisement
+	// L2 and BGP are the advertisements that select this pool, each sorted by
+	// name.
+	L2  []*L2Advertisement
+	BGP []*BGPAdvertisement
 }
 
 // Allocation is the serviceAllocation block of a pool with its namespace
@@ -85,14 +87,8 @@ func (p *Pool) Has(f Family) bool {
 
 // compilePools fills s.Pools and the address index.
 func compilePools(s *Snapshot, o Objects) []Problem {
-	order := make([]*v1beta1.IPAddressPool, len(o.Pools))
-	for i := range o.Pools {
-		order[i] = &o.Pools[i]
-	}
-	slices.SortFunc(order, func(a, b *v1beta1.IPAddressPool) int { return elder(&a.ObjectMeta, &b.ObjectMeta) })
-
 	var found []Problem
-	for _, obj := range order {
+	for _, obj := range eldestFirst(o.Pools) {
 		ps := problems{kind: "IPAddressPool", meta: &obj.ObjectMeta}
 		pool := ps.pool(obj, o)
 		if len(ps.found) == 0 {

@@ -12,6 +12,8 @@ type Snapshot struct {
 	// Pools are sorted by name, which is the order in which a Service that
 	// names none is offered them.
 	Pools []*Pool
+	// Peers are sorted by name.
+	Peers []*Peer
 	// Nodes are sorted by name; a [NodeSet] counts positions in this slice.
 	Nodes []Node
 
