@@ -21,22 +21,23 @@ const module = "github.com/clarion-lb/clarion/"
 // package may import the module's own packages listed here and no others. A
 // package absent from the table fails, so adding one is a decision.
 var imports = map[string][]string{
-	"api/v1beta1":      {"api/v1beta2"}, // the types both versions of BGPPeer share
-	"api/v1beta2":      {},
-	"config":           {"api/v1beta1", "api/v1beta2", "bgp", "bgp/bfd"},
-	"allocator":        {"config"},
-	"layer2":           {},
-	"layer2/wire":      {"layer2"},
-	"bgp":              {},
-	"bgp/bfd":          {},
-	"bgp/gobgp":        {"bgp"},
-	"bgp/unnumbered":   {},
-	"speaker/announce": {"bgp", "bgp/bfd", "config", "layer2"},
-	"speaker":          {"bgp", "bgp/bfd", "config", "layer2", "speaker/announce"},
-	"internal/kube":    {"allocator", "api/v1beta1", "api/v1beta2", "config", "speaker/announce"},
-	"internal/link":    {},
-	"internal/members": {},
-	"internal/metrics": {"allocator", "bgp", "bgp/bfd", "layer2", "speaker/announce"},
+	"api/v1beta1":        {"api/v1beta2"}, // the types both versions of BGPPeer share
+	"api/v1beta2":        {},
+	"config":             {"api/v1beta1", "api/v1beta2", "bgp", "bgp/bfd"},
+	"allocator":          {"config"},
+	"layer2":             {},
+	"layer2/wire":        {"layer2"},
+	"bgp":                {},
+	"bgp/bfd":            {},
+	"bgp/gobgp":          {"bgp"},
+	"bgp/unnumbered":     {},
+	"speaker/announce":   {"bgp", "bgp/bfd", "config", "layer2"},
+	"speaker":            {"bgp", "bgp/bfd", "config", "layer2", "speaker/announce"},
+	"internal/kube":      {"allocator", "api/v1beta1", "api/v1beta2", "config", "speaker/announce"},
+	"internal/heartbeat": {},
+	"internal/link":      {},
+	"internal/members":   {},
+	"internal/metrics":   {"allocator", "bgp", "bgp/bfd", "layer2", "speaker/announce"},
 }
 
 // owners names the only packages which may import each heavy library.

@@ -1,0 +1,203 @@
+package heartbeat
+
+import (
+	"slices"
+	"time"
+)
+
+// judge looks at one node that this one watches.
+func (s *state) judge(now time.Time, p *peer, out *todo) {
+	if p.heard.IsZero() {
+		return // it may not speak this protocol; memberlist will tell
+	}
+	silence := now.Sub(p.since())
+	held := s.table[p.id]
+	if held.standing != Up {
+		if now.Sub(p.heard) < s.detection && now.Sub(p.steady) >= s.failback {
+			s.hold(now, p.id, held.next(Up), out)
+		}
+		return
+	}
+	if silence < s.detection/3 {
+		return
+	}
+	if now.Sub(p.probed) >= s.interval {
+		p.probed = now
+		out.probe = append(out.probe, p)
+	}
+	if silence < s.detection || !s.agreed(now, p) || !s.company(now, p) {
+		return
+	}
+	var verdict Standing
+	switch {
+	case p.missed >= probesToBelieve:
+		verdict = NodeDown
+	case silence >= s.grace:
+		verdict = SpeakerDown
+	default:
+		return
+	}
+	s.hold(now, p.id, held.next(verdict), out)
+	out.changed[len(out.changed)-1].silent = silence
+}
+
+// probed takes in whether a node's kernel answered.
+func (s *state) probed(now time.Time, node id, answered bool) {
+	p := s.peers[node]
+	switch {
+	case p == nil:
+	case answered:
+		p.answered, p.missed = now, 0
+	default:
+		p.missed++
+	}
+}
+
+// silent reports whether a watched node is to be called so. It takes longer
+// than a suspicion, so that some lost packets do not make the node go silent
+// itself, and less than a verdict, so that watchers whose clocks beat at
+// different times agree.
+func (s *state) silent(now time.Time, p *peer) bool {
+	return now.Sub(p.since()) >= s.detection*2/3
+}
+
+// suspects reports whether the watchers of some node have to be asked.
+func (s *state) suspects(now time.Time) bool {
+	for _, p := range s.order {
+		if p.watched && !p.heard.IsZero() && s.table[p.id].standing == Up && s.silent(now, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// agreed reports whether no other watcher has just said that it hears a node,
+// and those that are there to ask have said that they do not. Their answers may
+// be lost, so that is waited for no longer than a second detection time.
+func (s *state) agreed(now time.Time, p *peer) bool {
+	silent := p.since()
+	for _, q := range s.order {
+		said, ok := q.says[p.id]
+		if ok && !said.silent && now.Sub(said.at) < s.detection/2 && q != p {
+			return false
+		}
+		agrees := ok && said.silent && said.at.After(silent)
+		if slices.Contains(p.watchers, q.id) && !agrees && now.Sub(q.heard) < s.detection &&
+			now.Sub(silent) < 2*s.detection {
+			return false
+		}
+	}
+	return true
+}
+
+// company reports whether this node hears anybody but the one judged. With two
+// nodes there is nobody else to hear.
+func (s *state) company(now time.Time, judged *peer) bool {
+	if len(s.order) == 1 {
+		return true
+	}
+	for _, q := range s.order {
+		if q != judged && now.Sub(q.heard) < s.detection {
+			return true
+		}
+	}
+	return false
+}
+
+// Unfitness is why this process must not answer for any address; empty when it
+// may.
+type Unfitness string
+
+// The kinds of unfitness.
+const (
+	// Stalled: the process was not running for longer than the detection time.
+	Stalled Unfitness = "stalled"
+	// Learning: it has just come (back) to life and does not know yet what
+	// became of its addresses.
+	Learning Unfitness = "learning"
+	// Isolated: it hears no other node, as if its cable were cut.
+	Isolated Unfitness = "isolated"
+	// Unheard: all nodes that watch it say that they do not hear it.
+	Unheard Unfitness = "unheard"
+)
+
+// fitness finds out whether this process may answer.
+func (s *state) fitness(now time.Time) Unfitness {
+	if !s.started {
+		return Learning
+	}
+	if s.learn(now); !s.learning.IsZero() {
+		return Learning
+	}
+	if s.isolated(now) {
+		return Isolated
+	}
+	if s.unheard(now) {
+		return Unheard
+	}
+	return ""
+}
+
+// learn ends the learning once half of the others have answered, or as many as
+// there are after a while.
+func (s *state) learn(now time.Time) {
+	if s.learning.IsZero() {
+		return
+	}
+	answers, known := 0, 0
+	for _, p := range s.order {
+		if !p.heard.IsZero() {
+			known++
+		}
+		if p.echoed >= s.learnSeq {
+			answers++
+		}
+	}
+	waited := now.Sub(s.learning)
+	enough := 2*answers >= len(s.order) ||
+		waited >= patience && (answers > 0 || known == 0) ||
+		waited >= blindness
+	if enough {
+		s.learning = time.Time{}
+	}
+}
+
+// isolated reports whether nobody is heard who ought to be.
+func (s *state) isolated(now time.Time) bool {
+	expected, heard := 0, 0
+	for _, p := range s.order {
+		if p.heard.IsZero() || s.table[p.id].standing != Up {
+			continue
+		}
+		expected++
+		// A silence of those it watches makes a node ask all the others, so that
+		// these are heard too.
+		if now.Sub(p.since()) < s.detection && now.Sub(p.heard) < s.detection {
+			heard++
+		}
+	}
+	if expected < 2 || heard > 0 {
+		s.alone = time.Time{}
+		return false
+	}
+	if s.alone.IsZero() {
+		s.alone = now
+	}
+	return now.Sub(s.alone) < blindness
+}
+
+// unheard reports whether all that watch this node, and are heard, say that
+// they do not hear it.
+func (s *state) unheard(now time.Time) bool {
+	accusers := 0
+	for _, p := range s.order {
+		if now.Sub(p.asked) >= subscription || now.Sub(p.heard) >= s.detection {
+			continue
+		}
+		if p.accused.IsZero() || now.Sub(p.accused) >= s.detection {
+			return false
+		}
+		accusers++
+	}
+	return accusers > 0
+}
