@@ -48,6 +48,9 @@ type ControllerOptions struct {
 // RunController assigns addresses until ctx ends. The error finishes the
 // sentence of what failed; nil after a cancelled ctx.
 func RunController(ctx context.Context, o ControllerOptions) error {
+	if err := o.await(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
 	warm := &readiness{}
 	m, err := o.newManager(o.LeaderElect, warm.check)
 	if err != nil {

@@ -63,6 +63,9 @@ func (s *Speaker) Report(r announce.Revision) { s.status.report(r) }
 // Run feeds facts until ctx ends. The error finishes the sentence of what
 // failed; nil after a cancelled ctx.
 func (s *Speaker) Run(ctx context.Context) error {
+	if err := s.await(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
 	m, err := s.newManager(false, s.ready)
 	if err != nil {
 		return err
