@@ -7,9 +7,11 @@
 //	config.go, status.go   the order form and the report: plain values
 //	engine.go              what other goroutines touch: Set, Status, Changed, Run
 //	loop.go, turn.go       the one goroutine that owns sessions, sockets and time
-//	listener.go            one receiving socket, and who waits for it
+//	line.go, listener.go   the sockets of one session, and those that all share
+//	report.go              what the loop tells: log and Status
 //	session.go, echo.go    one session, told of packets and instants: no clock, no socket
 //	timing.go              intervals: what is announced, what is in force, Poll and Final
+//	watch.go               how long silence is borne: pure
 //	state.go               the state machine of three states and a switch: pure
 //	control.go             packets to values and back: pure
 //	wire.go                what the engine asks of the real sockets (bgp/bfd/socket)
@@ -29,7 +31,9 @@
 // in time. So no peer is declared down before every packet that was waiting at
 // the deadline has been read. Packets count from when they are read, not from
 // when they came: a full socket keeps the oldest, which would make an absent
-// reader look like an absent peer.
+// reader look like an absent peer. And a process that comes to a deadline late
+// gives the peer one interval more, once: what stopped this process may have
+// stopped the machine.
 //
 // # Leaving
 //

@@ -12,7 +12,7 @@ type echo struct {
 	returned uint32 // and of the last one that came back
 	key      uint64 // what a packet has to carry to be ours
 	lastTx   time.Time
-	lastRx   time.Time
+	watch    watch  // for those that come back
 	throw    uint32 // decides on the jitter of the next
 	// active is set once a packet has come back: the peer does as it says, and
 	// from now on silence means failure.
@@ -36,10 +36,15 @@ func (s *session) echoAt() (time.Time, bool) {
 }
 
 // echoDetectAt is when the path is to be declared down unless an echo packet
-// comes back before, and false if never. It goes by our multiplier (RFC 5880,
-// 6.8.5).
+// comes back before, and false if never.
 func (s *session) echoDetectAt() (time.Time, bool) {
-	return s.echo.lastRx.Add(time.Duration(s.profile.DetectMultiplier) * s.echoInterval()), s.echo.active
+	at, ok := s.echo.watch.deadline(s.echoDetectionTime())
+	return at, ok && s.echo.active
+}
+
+// echoDetectionTime goes by our multiplier (RFC 5880, 6.8.5).
+func (s *session) echoDetectionTime() time.Duration {
+	return time.Duration(s.profile.DetectMultiplier) * s.echoInterval()
 }
 
 // appendEcho appends the payload of the next echo packet to b. Only we have to
@@ -67,7 +72,7 @@ func (s *session) echoReturned(b []byte, now time.Time) bool {
 	if ahead := int32(number - s.echo.returned); ahead <= 0 || int32(s.echo.sent-number) < 0 {
 		return false
 	}
-	s.echo.returned, s.echo.lastRx, s.echo.active = number, now, true
+	s.echo.returned, s.echo.watch, s.echo.active = number, watch{heard: now}, true
 	s.announce()
 	return true
 }

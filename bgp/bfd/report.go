@@ -1,5 +1,7 @@
 package bfd
 
+import "fmt"
+
 // note counts and logs a transition that has been made.
 func (l *loop) note(s *session, t transition) {
 	switch {
@@ -16,11 +18,19 @@ func (l *loop) note(s *session, t transition) {
 	}
 }
 
+// refuse notes why the peer's packets are discarded, while that may be why the
+// session is not up. Only the first is noted: they may be a stranger's.
+func (l *loop) refuse(s *session, why string) {
+	if s.state != Up && s.refused == nil {
+		l.complain(&s.refused, fmt.Errorf("bfd: packets from %v are discarded: %s", s.config.Peer, why))
+	}
+}
+
 // complain keeps err where Status finds it, and logs it unless it is what was
 // there before.
 func (l *loop) complain(place *error, err error) {
 	if *place == nil || (*place).Error() != err.Error() {
-		l.engine.log.Warn("bfd socket does not work", "error", err)
+		l.engine.log.Warn("bfd session cannot work", "error", err)
 	}
 	*place = err
 }
@@ -46,7 +56,7 @@ func (l *loop) publish() {
 // status is the state of s with what its sockets say.
 func (l *loop) status(s *session) SessionStatus {
 	out := s.status()
-	for _, err := range [...]error{l.ears[s.port()].err, s.line.dialErr, s.line.sendErr, s.line.echoErr} {
+	for _, err := range [...]error{l.ears[s.port()].err, s.line.dialErr, s.line.sendErr, s.line.echoErr, s.refused} {
 		if err != nil {
 			out.Error = err.Error()
 			break

@@ -20,7 +20,7 @@ type session struct {
 	remote remote
 	timing timing
 
-	lastRx time.Time // of the last valid packet; zero if there is nothing to time out
+	watch  watch     // for the peer's packets
 	lastTx time.Time // of the last packet that was sent by schedule
 	throw  uint32    // decides on the jitter of the next
 	urgent bool      // the next is to go now: the peer does not know our state
@@ -33,7 +33,9 @@ type session struct {
 	lastFailure string
 	count       *counters
 
-	line line // to the sockets; not touched here
+	// Not touched here.
+	line    line  // to the sockets
+	refused error // why the peer's packets are discarded, if they are
 }
 
 // remote is what the peer last said of itself.
@@ -60,7 +62,7 @@ func newSession(config Session, discr uint32, now time.Time) *session {
 
 // reconfigure takes another profile for the same path.
 func (s *session) reconfigure(config Session) {
-	s.config, s.profile = config, config.Profile.WithDefaults()
+	s.config, s.profile, s.refused = config, config.Profile.WithDefaults(), nil
 	s.announce()
 }
 
@@ -98,7 +100,7 @@ func (s *session) receive(c control, now time.Time) transition {
 		discr: c.mine, state: c.state, diag: c.diag, demand: c.demand, multiplier: c.multiplier,
 		desiredTx: c.desiredTx, requiredRx: c.requiredRx, requiredEchoRx: c.requiredEchoRx,
 	}
-	s.lastRx, s.lost = now, false
+	s.watch, s.lost = watch{heard: now}, false
 	if c.final {
 		s.timing.final()
 	}
@@ -129,9 +131,7 @@ func (s *session) reason() string {
 
 // detectAt is when the peer is to be declared down unless it is heard before,
 // and false if never.
-func (s *session) detectAt() (time.Time, bool) {
-	return s.lastRx.Add(s.detectionTime()), !s.lastRx.IsZero()
-}
+func (s *session) detectAt() (time.Time, bool) { return s.watch.deadline(s.detectionTime()) }
 
 // detectionTime goes by the peer's multiplier, not ours (RFC 5880, 6.8.4).
 func (s *session) detectionTime() time.Duration {
@@ -149,11 +149,11 @@ func (s *session) transmitInterval() time.Duration {
 // expire declares down what is overdue. The caller has seen that no packet was
 // waiting at the instant now.
 func (s *session) expire(now time.Time) transition {
-	if at, ok := s.detectAt(); ok && !now.Before(at) {
-		s.lastRx, s.lost = time.Time{}, true
+	if s.watch.expired(s.detectionTime(), s.receiveInterval(), now) {
+		s.watch, s.lost = watch{}, true
 		return s.handle(timedOut, now)
 	}
-	if at, ok := s.echoDetectAt(); ok && !now.Before(at) {
+	if s.echo.active && s.echo.watch.expired(s.echoDetectionTime(), s.echoInterval(), now) {
 		return s.handle(echoTimedOut, now)
 	}
 	return transition{from: s.state, to: s.state}

@@ -47,9 +47,9 @@ type SessionStatus struct {
 	// LastFailure says why the last of Failures happened.
 	LastFailure string
 
-	// Error says what keeps packets from being sent or heard on this host, such as
-	// another BFD daemon that holds the port. It is empty when all is well. The
-	// engine keeps trying.
+	// Error says what keeps packets from being sent or heard, such as another BFD
+	// daemon on this host that holds the port, or a TTL that is too low. It is
+	// empty when all is well. The engine keeps trying.
 	Error string
 
 	Counters

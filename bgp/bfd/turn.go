@@ -1,6 +1,9 @@
 package bfd
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // turn does what is due at the instant now.
 func (l *loop) turn(now time.Time) {
@@ -98,10 +101,13 @@ func (l *loop) receive(port Port, p *Packet, now time.Time) discard {
 	case s == nil:
 		return noSession
 	case c.auth:
+		l.refuse(s, "they carry authentication, which is not supported")
 		return authenticated
 	case !s.admits(p):
+		l.refuse(s, fmt.Sprintf("their TTL is %d and has to be at least %d", p.TTL, s.profile.MinimumTTL))
 		return tooFar
 	}
+	s.refused = nil
 	s.count.controlIn.Add(1)
 	s.route = EchoRoute{Peer: p.Source, Local: p.Destination, Interface: p.Interface}
 	l.note(s, s.receive(c, now))
