@@ -16,7 +16,9 @@
 //	tuning.go     /etc/metallb/memberlist/config.json
 //	roster.go     memberlist's callbacks to names
 //	voice.go      memberlist's log lines to log records, each problem once
+//	card.go       what a member says of itself
 //	transport.go  the sockets
+//	aside.go      the same port for somebody else's packets
 //
 // # Keys
 //

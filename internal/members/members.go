@@ -30,6 +30,11 @@ type Options struct {
 	WAN bool
 	// Tuning replaces the defaults, LAN or WAN. Default: none.
 	Tuning *Tuning
+	// Card is what this member says of itself; SetCard changes it.
+	Card Card
+	// Aside takes the packets that are not memberlist's, and reports whether one
+	// was not. It must not block, and may keep the packet. Default: all are.
+	Aside func(packet []byte) bool
 	// Log receives who joined, who left and who cannot be reached. Default: none.
 	Log *slog.Logger
 }
@@ -40,6 +45,7 @@ type List struct {
 	bind   netip.AddrPort
 	wan    bool
 	tuning *Tuning
+	aside  func([]byte) bool
 	log    *slog.Logger
 	listen func(context.Context, netip.AddrPort) (memberlist.NodeAwareTransport, error)
 
@@ -50,12 +56,15 @@ type List struct {
 	mu    sync.Mutex
 	want  wanted
 	names []string
+	all   []Member
+	port  memberlist.NodeAwareTransport // nil: closed
 }
 
 // wanted is what other goroutines have asked for.
 type wanted struct {
 	keys  keyset
 	peers []netip.AddrPort // nil before the first SetPeers
+	card  Card
 }
 
 // New returns a List that listens, and knows anybody, only once it runs.
@@ -80,11 +89,12 @@ func New(o Options) (*List, error) {
 		bind:    normal(o.BindAddr, DefaultPort),
 		wan:     o.WAN,
 		tuning:  o.Tuning,
+		aside:   o.Aside,
 		log:     o.Log,
 		listen:  listen,
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}, 1),
-		want:    wanted{keys: newKeyset(o.Key)},
+		want:    wanted{keys: newKeyset(o.Key), card: o.Card},
 	}, nil
 }
 
@@ -125,6 +135,27 @@ func (l *List) SetKey(primary []byte, others ...[]byte) {
 	}
 }
 
+// SetCard sets what this member says of itself. It never blocks; the last call
+// wins.
+func (l *List) SetCard(c Card) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.want.card.Equal(c) {
+		l.want.card = c
+		signal(l.wake)
+	}
+}
+
+// Roster returns the live members with what they say of themselves, this one
+// among them, sorted by name. It is nil as long as Members is. The slice is
+// shared: callers must not modify it.
+func (l *List) Roster() []Member {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.all
+}
+
 // Members returns the sorted names of the live members, this node among them.
 // It is nil until the view is complete: until the peers are known, and each of
 // them has become a member, or has been called in vain, or has not answered
@@ -137,7 +168,7 @@ func (l *List) Members() []string {
 	return l.names
 }
 
-// Changed receives after every change of what Members returns. Changes that
+// Changed receives after every change of what Members or Roster returns. Changes that
 // the receiver has not yet picked up are one signal.
 func (l *List) Changed() <-chan struct{} {
 	return l.changed
@@ -150,14 +181,22 @@ func (l *List) wanted() wanted {
 	return l.want
 }
 
-// publish makes names the members, and reports whether they are new.
-func (l *List) publish(names []string) bool {
+// publish makes these the members, and reports whether their names are new.
+func (l *List) publish(all []Member) bool {
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
 	l.mu.Lock()
-	old := l.names
-	l.names = names
+	old, before := l.names, l.all
+	l.names, l.all = names, all
 	l.mu.Unlock()
 
+	same := func(a, b Member) bool { return a.Name == b.Name && a.Addr == b.Addr && a.Card.Equal(b.Card) }
 	if old != nil && slices.Equal(old, names) {
+		if !slices.EqualFunc(before, all, same) {
+			signal(l.changed)
+		}
 		return false
 	}
 	for _, n := range names {

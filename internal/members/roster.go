@@ -1,13 +1,22 @@
 package members
 
 import (
-	"maps"
+	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/memberlist"
 )
+
+// Member is one live member.
+type Member struct {
+	// Name is its node's name.
+	Name string
+	Addr netip.AddrPort
+	Card Card
+}
 
 // roster is what one memberlist says through its callbacks. They are made under
 // memberlist's own lock, so they note and return; and they are the only place
@@ -16,13 +25,13 @@ type roster struct {
 	changed chan struct{}
 
 	mu   sync.Mutex
-	live map[string]netip.AddrPort
+	live map[string]Member
 }
 
 var _ memberlist.EventDelegate = (*roster)(nil)
 
 func newRoster() *roster {
-	return &roster{changed: make(chan struct{}, 1), live: make(map[string]netip.AddrPort)}
+	return &roster{changed: make(chan struct{}, 1), live: make(map[string]Member)}
 }
 
 // NotifyJoin implements memberlist.EventDelegate.
@@ -30,7 +39,11 @@ func (r *roster) NotifyJoin(n *memberlist.Node) {
 	addr, _ := netip.AddrFromSlice(n.Addr)
 
 	r.mu.Lock()
-	r.live[n.Name] = netip.AddrPortFrom(addr.Unmap(), n.Port)
+	r.live[n.Name] = Member{
+		Name: n.Name,
+		Addr: netip.AddrPortFrom(addr.Unmap(), n.Port),
+		Card: parseCard(bytes.Clone(n.Meta)),
+	}
 	r.mu.Unlock()
 	signal(r.changed)
 }
@@ -43,15 +56,21 @@ func (r *roster) NotifyLeave(n *memberlist.Node) {
 	signal(r.changed)
 }
 
-// NotifyUpdate implements memberlist.EventDelegate. Metadata is not used.
-func (r *roster) NotifyUpdate(*memberlist.Node) {}
+// NotifyUpdate implements memberlist.EventDelegate.
+func (r *roster) NotifyUpdate(n *memberlist.Node) { r.NotifyJoin(n) }
 
-// names returns the live members, sorted.
-func (r *roster) names() []string {
+// members returns the live members, sorted by name.
+func (r *roster) members() []Member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
-	return slices.Sorted(maps.Keys(r.live))
+	out := make([]Member, 0, len(r.live))
+	for _, m := range r.live {
+		out = append(out, m)
+	}
+	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+
+	return out
 }
 
 // missing returns the peers at whose address nobody lives.
@@ -60,8 +79,8 @@ func (r *roster) missing(peers []netip.AddrPort) []netip.AddrPort {
 	defer r.mu.Unlock()
 
 	there := make(map[netip.AddrPort]bool, len(r.live))
-	for _, a := range r.live {
-		there[a] = true
+	for _, m := range r.live {
+		there[m.Addr] = true
 	}
 
 	return slices.DeleteFunc(slices.Clone(peers), func(p netip.AddrPort) bool { return there[p] })

@@ -62,6 +62,7 @@ type session struct {
 	keys   keyset
 	ring   *memberlist.Keyring
 	roster *roster
+	card   *cardholder
 	voice  *voice
 	mine   *memberlist.Memberlist
 
@@ -84,6 +85,7 @@ func (l *List) open(ctx context.Context, keys keyset) (*session, error) {
 		keys:   keys,
 		ring:   &memberlist.Keyring{},
 		roster: newRoster(),
+		card:   &cardholder{card: l.wanted().card},
 		voice:  &voice{node: l.node, log: l.log},
 		ended:  make(chan joinResult),
 		done:   make(chan struct{}),
@@ -95,11 +97,15 @@ func (l *List) open(ctx context.Context, keys keyset) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to listen on %v: %w", l.bind, err)
 	}
+	if l.aside != nil {
+		transport = share(transport, l.aside)
+	}
 	if s.mine, err = memberlist.Create(s.config(transport)); err != nil {
 		_ = transport.Shutdown()
 
 		return nil, fmt.Errorf("failed to create a memberlist: %w", err)
 	}
+	l.setPort(transport)
 
 	return s, nil
 }
@@ -120,6 +126,7 @@ func (s *session) config(transport memberlist.Transport) *memberlist.Config {
 	c.GossipVerifyIncoming = c.GossipVerifyIncoming && !s.keys.plaintext.accepted
 	c.GossipVerifyOutgoing = c.GossipVerifyOutgoing && !s.keys.plaintext.sent
 	c.Events = s.roster
+	c.Delegate = s.card
 	c.LogOutput = s.voice
 
 	return c
@@ -139,10 +146,13 @@ func (s *session) serve(ctx context.Context) error {
 			}
 			s.keys = want.keys
 		}
+		if s.card.set(want.card) {
+			s.calls.Go(s.showCard)
+		}
 
 		s.call(want.peers)
 		s.complete = s.complete || want.peers != nil && s.settled(time.Now())
-		if s.complete && s.publish(s.roster.names()) {
+		if s.complete && s.publish(s.roster.members()) {
 			s.voice.forget()
 		}
 
@@ -218,6 +228,7 @@ func (s *session) leave() {
 // take it for a pause.
 func (s *session) close() {
 	s.voice.hush()
+	s.setPort(nil)
 	close(s.done)
 	_ = s.mine.Shutdown() // it says itself what went wrong
 	s.calls.Wait()

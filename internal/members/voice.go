@@ -39,7 +39,7 @@ func (v *voice) Write(line []byte) (int, error) {
 	text = strings.TrimPrefix(text, "memberlist: ")
 
 	switch {
-	case level == "DEBUG", level == "INFO", v.isRestart(text), !v.first(text):
+	case level == "DEBUG", level == "INFO", v.isRestart(text), isProbe(text), !v.first(text):
 		v.log.Debug("memberlist reports", slog.String("text", text))
 	default:
 		v.log.Warn("memberlist reports a problem", slog.String("text", text))
@@ -53,6 +53,13 @@ func (v *voice) Write(line []byte) (int, error) {
 func (v *voice) isRestart(text string) bool {
 	return strings.HasPrefix(text, "Refuting an alive message") ||
 		text == "Refuting a dead message (from: "+v.node+")"
+}
+
+// isProbe recognises a connection that was closed before a word was said: that
+// is how others find out whether this node's kernel answers.
+func isProbe(text string) bool {
+	return strings.HasPrefix(text, "failed to receive and remove the stream label header: ") &&
+		(strings.Contains(text, "EOF") || strings.Contains(text, "reset by peer"))
 }
 
 // first reports whether a problem has not been said yet.

@@ -40,6 +40,7 @@ func TestVoice(t *testing.T) {
 	write(t, v, "[WARN] memberlist: Refuting an alive message for 'n1'")
 	write(t, v, "[WARN] memberlist: Refuting a dead message (from: n1)")
 	write(t, v, "[WARN] memberlist: Refuting a dead message (from: n2)")
+	write(t, v, "[ERR] memberlist: failed to receive and remove the stream label header: EOF from=192.0.2.2:40004")
 	v.hush()
 	write(t, v, "[ERR] memberlist: Failed to send gossip to 192.0.2.2:7946: use of closed network connection")
 
@@ -56,6 +57,7 @@ func TestVoice(t *testing.T) {
 		`level=DEBUG msg="memberlist reports" text="Refuting an alive message for 'n1'"`,
 		`level=DEBUG msg="memberlist reports" text="Refuting a dead message (from: n1)"`,
 		`level=WARN msg="memberlist reports a problem" text="Refuting a dead message (from: n2)"`,
+		`level=DEBUG msg="memberlist reports" text="failed to receive and remove the stream label header: EOF from=192.0.2.2:40004"`,
 		`level=DEBUG msg="memberlist reports" text="Failed to send gossip to 192.0.2.2:7946: use of closed network connection"`,
 		``,
 	}, "\n")
