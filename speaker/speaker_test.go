@@ -387,10 +387,15 @@ func TestReport(t *testing.T) {
 		synctest.Wait()
 		key := announce.Key{Service: web().Name, Addr: netip.MustParseAddr("192.0.2.1"), Protocol: announce.Layer2}
 		verdict := announce.Verdict{Key: key, Reason: announce.Announced, Owner: "node-a", Interfaces: []string{"eth0"}}
+		key.Protocol = announce.BGP
+		other := announce.Verdict{
+			Key: key, Reason: announce.NoMatchingAdvertisement,
+			Detail: "no BGPAdvertisement selects pool pool", Quiet: true,
+		}
 		want := []announce.Revision{
 			{},
-			{Changed: []announce.Change{{Verdict: verdict}}},
-			{Gone: []announce.Verdict{verdict}},
+			{Changed: []announce.Change{{Verdict: other}, {Verdict: verdict}}},
+			{Gone: []announce.Verdict{other, verdict}},
 		}
 		if diff := cmp.Diff(want, r.revisions, cmp.Transformer("text", netip.Addr.String)); diff != "" {
 			t.Errorf("reports (-want +got):\n%s", diff)

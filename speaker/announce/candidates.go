@@ -20,6 +20,8 @@ type claim struct {
 	// such reason.
 	refusal Reason
 	detail  string
+	// quiet: nobody needs to hear of the refusal.
+	quiet bool
 }
 
 // live returns the positions of nodes that may own anything at all.
@@ -40,6 +42,12 @@ func standing(n *config.Node, shared *Shared) Reason {
 			return NotMember
 		}
 	}
+	return unfit(n, shared)
+}
+
+// unfit says what of a node itself forbids it to announce anything; empty if
+// nothing does.
+func unfit(n *config.Node, shared *Shared) Reason {
 	switch {
 	case n.NetworkUnavailable:
 		return NodeNetworkUnavailable
@@ -47,6 +55,17 @@ func standing(n *config.Node, shared *Shared) Reason {
 		return NodeExcluded
 	}
 	return ""
+}
+
+// draining returns the positions of nodes that are leaving.
+func draining(snap *config.Snapshot) config.NodeSet {
+	set := config.NewNodeSet(len(snap.Nodes))
+	for i := range snap.Nodes {
+		if snap.Nodes[i].Draining {
+			set.Add(i)
+		}
+	}
+	return set
 }
 
 // claimOf reads what one Service that holds addresses asks of the nodes.
@@ -59,8 +78,11 @@ func (f *facts) claimOf(svc *Service) claim {
 	}
 	c.advertisements = selecting(pool.L2, svc.Labels)
 	switch {
+	case len(pool.L2) == 0 && len(pool.BGP) == 0:
+		c.refusal, c.detail = NoMatchingAdvertisement, "neither an L2Advertisement nor a BGPAdvertisement selects pool "+pool.Name
+		return c
 	case len(pool.L2) == 0:
-		c.refusal, c.detail = NoMatchingAdvertisement, "no L2Advertisement selects pool "+pool.Name
+		c.refusal, c.detail, c.quiet = NoMatchingAdvertisement, "no L2Advertisement selects pool "+pool.Name, true
 		return c
 	case len(c.advertisements) == 0:
 		c.refusal, c.detail = NoMatchingAdvertisement, "no L2Advertisement of pool "+pool.Name+" selects the Service"

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clarion-lb/clarion/api/v1beta1"
+	"github.com/clarion-lb/clarion/api/v1beta2"
 	"github.com/clarion-lb/clarion/config"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
@@ -56,6 +57,10 @@ func (d *dice) snapshot() *config.Snapshot {
 		if d.oneIn(8) {
 			n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeNetworkUnavailable, Status: corev1.ConditionTrue}}
 		}
+		if d.oneIn(4) {
+			n.Spec.Unschedulable = true
+			n.Annotations = map[string]string{config.KeyDrain: ""}
+		}
 		o.Nodes = append(o.Nodes, n)
 	}
 	for i := range 3 {
@@ -86,8 +91,71 @@ func (d *dice) snapshot() *config.Snapshot {
 		}
 		o.L2Advertisements = append(o.L2Advertisements, ad)
 	}
+	for i := range d.roll(4) {
+		o.Peers = append(o.Peers, d.peer(i))
+	}
+	for i := range d.roll(5) {
+		o.BGPAdvertisements = append(o.BGPAdvertisements, d.bgpAdvertisement(i))
+	}
+	o.BFDProfiles = []v1beta1.BFDProfile{{ObjectMeta: metav1.ObjectMeta{Name: "fast"}}}
 	snap, _ := config.Compile(o)
 	return snap
+}
+
+// peer is one of the name i, which may be in the nodes' network, elsewhere, or
+// on a link without addresses.
+func (d *dice) peer(i int) v1beta2.BGPPeer {
+	p := v1beta2.BGPPeer{ObjectMeta: metav1.ObjectMeta{Name: peerName(i)}}
+	p.Spec.MyASN, p.Spec.PeerASN = 64496, 64496+uint32(d.roll(2))
+	p.Spec.NodeSelectors = d.selectors()
+	p.Spec.DualStackAddressFamily = d.oneIn(2)
+	switch d.roll(4) {
+	case 0:
+		p.Spec.Interface = fmt.Sprintf("eth%d", i)
+	case 1:
+		p.Spec.PeerAddress = fmt.Sprintf("2001:db8:1::%d", 1+i)
+	default:
+		p.Spec.PeerAddress = fmt.Sprintf("198.51.100.%d", 1+i)
+	}
+	if d.oneIn(2) {
+		p.Spec.BFDProfile = "fast"
+	}
+	return p
+}
+
+func peerName(i int) string { return fmt.Sprintf("tor-%d", i) }
+
+func (d *dice) bgpAdvertisement(i int) v1beta1.BGPAdvertisement {
+	ad := v1beta1.BGPAdvertisement{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("ad-%d", i)}}
+	ad.Spec.IPAddressPoolSelectors = d.selectors()
+	ad.Spec.NodeSelectors = d.selectors()
+	ad.Spec.LocalPref = []uint32{0, 0, 100, 200}[d.roll(4)]
+	if ad.Spec.ServiceSelectors = d.selectors(); len(ad.Spec.ServiceSelectors) == 0 {
+		four, six := int32(32-d.roll(3)), int32(128-d.roll(3))
+		ad.Spec.AggregationLength, ad.Spec.AggregationLengthV6 = &four, &six
+	}
+	for _, c := range []string{"64496:1", "64496:2", "large:64496:1:1"} {
+		if d.oneIn(3) {
+			ad.Spec.Communities = append(ad.Spec.Communities, c)
+		}
+	}
+	for j := range 3 {
+		if d.oneIn(4) {
+			ad.Spec.Peers = append(ad.Spec.Peers, peerName(j))
+		}
+	}
+	return ad
+}
+
+// routers are found on some links.
+func (d *dice) routers() map[string]netip.Addr {
+	found := map[string]netip.Addr{}
+	for _, link := range []string{"eth0", "eth1", "eth2"} {
+		if host := d.roll(3); host > 0 {
+			found[link] = netip.MustParseAddr(fmt.Sprintf("fe80::%d%%%s", host, link))
+		}
+	}
+	return found
 }
 
 func (d *dice) labels() labels.Set { return labels.Set{"a": fmt.Sprint(d.roll(2))} }
@@ -138,6 +206,10 @@ func (d *dice) links() []announce.Link {
 			text += ":no-link-local"
 		case 5:
 			text += ":no-broadcast"
+		case 1:
+			text += ":198.51.100.20/24"
+		case 2:
+			text += ":203.0.113.20/24"
 		}
 		out = append(out, linkOf(text))
 	}
@@ -170,7 +242,7 @@ func nodeName(i int) string { return fmt.Sprintf("node-%c", 'a'+i) }
 
 // world is a whole one.
 func (d *dice) world() *world {
-	w := &world{snap: d.snapshot(), links: map[string][]announce.Link{}}
+	w := &world{snap: d.snapshot(), links: map[string][]announce.Link{}, routers: map[string]map[string]netip.Addr{}}
 	w.shared.Members = d.members()
 	w.shared.IgnoreExcludeLabel = d.oneIn(4)
 	for i := range d.roll(10) {
@@ -178,6 +250,7 @@ func (d *dice) world() *world {
 	}
 	for _, n := range w.snap.Nodes {
 		w.links[n.Name] = d.links()
+		w.routers[n.Name] = d.routers()
 	}
 	return w
 }

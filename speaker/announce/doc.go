@@ -2,24 +2,37 @@
 // socket, talks to no API server and keeps no time.
 //
 // [Decide] is the whole of it: a configuration snapshot and a [View] of the
-// facts in, a [Decision] out. Ownership is computed from [Shared] facts alone,
-// so that every node comes to the same owner; [Local] facts may only veto, and
-// each veto has a [Reason]. For each Service, address and protocol there is
+// facts in, a [Decision] out. For each Service, address and protocol there is
 // exactly one [Verdict], whose Reason is the word used in log, Event, metric
 // and status.
+//
+// At layer 2 an address has one owner. Ownership is computed from [Shared]
+// facts alone, so that every node comes to the same owner; [Local] facts may
+// only veto, and each veto has a [Reason]. With BGP each node speaks for
+// itself: routers choose among all that advertise a route, and notice by
+// themselves who has gone.
 //
 // The package in layers, from what is known down to what is done:
 //
 //	view.go        the facts
-//	candidates.go  what one Service asks of the nodes
+//	verdict.go     the words of the outcome
+//
+//	candidates.go  layer 2: what one Service asks of the nodes
 //	owner.go       whose address it is: the whole rule, and its shortcut
 //	interfaces.go  whether this node can answer
 //	judge.go       one address and all who hold it, judged
-//	verdict.go     the words of the outcome
-//	decide.go      all addresses, judged once
+//
+//	peers.go       BGP: the routers of this node, and the paths to them
+//	offer.go       what an advertisement tells which of them
+//	routing.go     one Service, judged
+//	routes.go      what each router is told of each destination
+//	attributes.go  and with which attributes
+//
+//	decide.go      all Services, judged once
 //	plan.go        Decide kept standing: judges only what a change touches, and
 //	revision.go    tells what is new
 //
-// A [Plan] always equals Decide on the same facts. What it may skip rests on
-// one property of owner.go: a node that is lost moves only what it owned.
+// A [Plan] always equals Decide on the same facts. What it may skip at layer 2
+// rests on one property of owner.go: a node that is lost moves only what it
+// owned.
 package announce

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/clarion-lb/clarion/bgp"
 	"github.com/clarion-lb/clarion/config"
 	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
@@ -49,6 +50,12 @@ func (w *world) eligible(node *config.Node, svc *announce.Service) bool {
 	return covered
 }
 
+func (w *world) draining(node string) bool { return w.snap.Nodes[w.snap.NodeIndex(node)].Draining }
+
+func (w *world) allDraining(nodes []string) bool {
+	return !slices.ContainsFunc(nodes, func(n string) bool { return !w.draining(n) })
+}
+
 // owners are the owners of addresses, as the nodes say; they must agree.
 func (w *world) owners(t *testing.T) map[netip.Addr]string {
 	t.Helper()
@@ -63,8 +70,11 @@ func (w *world) owners(t *testing.T) map[netip.Addr]string {
 				t.Errorf("%s belongs to %s, and to %s says %s", v.Addr, other, v.Owner, node)
 			}
 			owners[v.Addr] = v.Owner
-			if v.Owner == node && v.Reason == announce.NotOwner {
-				t.Errorf("%s owns %s, and says it does not", node, v.Addr)
+			if v.Owner == node && (v.Reason == announce.NotOwner || v.Reason == announce.NodeDraining) {
+				t.Errorf("%s owns %s, and says %s", node, v.Addr, v.Reason)
+			}
+			if v.Reason == announce.NodeDraining && w.draining(v.Owner) {
+				t.Errorf("%s stands back from %s for %s, which is leaving too", node, v.Addr, v.Owner)
 			}
 		}
 	}
@@ -76,7 +86,7 @@ func (w *world) owners(t *testing.T) map[netip.Addr]string {
 // otherwise; only the owner announces it, unless its own interfaces forbid;
 // and a node that is lost moves only what it owned.
 func FuzzOneOwner(f *testing.F) {
-	addSeeds(f, 300, 400)
+	addSeeds(f, 300, 600)
 	f.Fuzz(func(t *testing.T, rolls []byte) {
 		d := dice(rolls)
 		w := d.world()
@@ -84,8 +94,12 @@ func FuzzOneOwner(f *testing.F) {
 
 		owners := w.owners(t)
 		eligible := map[netip.Addr][]string{}
+		holders := map[netip.Addr]int{}
 		for i := range w.shared.Services {
 			svc := &w.shared.Services[i]
+			for _, a := range svc.Addresses {
+				holders[a]++
+			}
 			for j := range w.snap.Nodes {
 				if node := &w.snap.Nodes[j]; w.eligible(node, svc) {
 					for _, a := range svc.Addresses {
@@ -97,6 +111,9 @@ func FuzzOneOwner(f *testing.F) {
 		for a, owner := range owners {
 			if !slices.Contains(eligible[a], owner) {
 				t.Errorf("%s belongs to %s; eligible are %v", a, owner, eligible[a])
+			}
+			if w.draining(owner) && holders[a] == 1 && !w.allDraining(eligible[a]) {
+				t.Errorf("%s belongs to %s, which is leaving; eligible are %v", a, owner, eligible[a])
 			}
 		}
 		for a, nodes := range eligible {
@@ -132,10 +149,10 @@ func FuzzOneOwner(f *testing.F) {
 // whatever order, the standing plan is what a fresh decision would be, and its
 // revisions, replayed, are the verdicts.
 func FuzzPlanEqualsDecide(f *testing.F) {
-	addSeeds(f, 200, 600)
+	addSeeds(f, 200, 1000)
 	f.Fuzz(func(t *testing.T, rolls []byte) {
 		d := dice(rolls)
-		w := &world{snap: d.snapshot(), links: map[string][]announce.Link{}}
+		w := &world{snap: d.snapshot(), links: map[string][]announce.Link{}, routers: map[string]map[string]netip.Addr{}}
 		self := nodeName(d.roll(6))
 		w.links[self] = d.links()
 		services := map[types.NamespacedName]*announce.Service{}
@@ -145,7 +162,7 @@ func FuzzPlanEqualsDecide(f *testing.F) {
 		plan.SetSnapshot(w.snap)
 		for len(d) > 0 {
 			for range 1 + d.roll(3) {
-				switch d.roll(16) {
+				switch d.roll(18) {
 				case 0:
 					w.snap = d.snapshot()
 					plan.SetSnapshot(w.snap)
@@ -161,6 +178,9 @@ func FuzzPlanEqualsDecide(f *testing.F) {
 				case 6:
 					w.shared.IgnoreExcludeLabel = d.oneIn(2)
 					plan.IgnoreExcludeLabel(w.shared.IgnoreExcludeLabel)
+				case 16:
+					w.routers[self] = d.routers()
+					plan.SetRouters(w.routers[self])
 				case 7, 8:
 					name := types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("s%d", d.roll(10))}
 					delete(services, name)
@@ -196,8 +216,17 @@ func FuzzPlanEqualsDecide(f *testing.F) {
 			if got := plan.Layer2(); !got.Equal(want.Layer2) {
 				t.Fatalf("orders of the plan (-decide +plan):\n%s", cmp.Diff(want.Layer2, got, addrText))
 			}
+			if got := plan.BGP(); !equalBGP(got, want.BGP) {
+				t.Fatalf("routes of the plan (-decide +plan):\n%s", cmp.Diff(tellBGP(want.BGP), tellBGP(got)))
+			}
+			if got := plan.BFD(); !got.Equal(want.BFD) {
+				t.Fatalf("paths of the plan (-decide +plan):\n%s", cmp.Diff(want.BFD, got, addrText))
+			}
+			if got := plan.Unnumbered(); !reflect.DeepEqual(got, want.Unnumbered) {
+				t.Fatalf("links of the plan (-decide +plan):\n%s", cmp.Diff(want.Unnumbered, got, addrText))
+			}
 			all := slices.SortedFunc(maps.Values(replayed), func(a, b announce.Verdict) int {
-				return stdcmp.Or(strings.Compare(a.Service.Name, b.Service.Name), a.Addr.Compare(b.Addr))
+				return stdcmp.Or(strings.Compare(a.Service.Name, b.Service.Name), a.Addr.Compare(b.Addr), strings.Compare(string(a.Protocol), string(b.Protocol)))
 			})
 			if !slices.EqualFunc(all, want.Verdicts, func(a, b announce.Verdict) bool { return reflect.DeepEqual(a, b) }) {
 				t.Fatalf("replayed revisions (-decide +plan):\n%s", cmp.Diff(want.Verdicts, all, addrText))
@@ -207,4 +236,16 @@ func FuzzPlanEqualsDecide(f *testing.F) {
 			}
 		}
 	})
+}
+
+func equalBGP(a, b bgp.Config) bool {
+	return a.Draining == b.Draining && slices.EqualFunc(a.Peers, b.Peers, func(a, b bgp.Peer) bool {
+		return a.Name == b.Name && a.Session == b.Session && a.Routes.Equal(b.Routes)
+	})
+}
+
+func tellBGP(c bgp.Config) string {
+	var b strings.Builder
+	tellRouters(&b, announce.Decision{BGP: c})
+	return b.String()
 }

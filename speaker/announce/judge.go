@@ -9,8 +9,8 @@ import (
 	"github.com/clarion-lb/clarion/layer2"
 )
 
-// facts are everything a judgement rests on besides the Services, with what
-// follows from them worked out once.
+// facts are everything a judgement about layer 2 rests on besides the Services,
+// with what follows from them worked out once.
 type facts struct {
 	snap *config.Snapshot
 	node string
@@ -18,6 +18,7 @@ type facts struct {
 	self       int    // position of this node in the snapshot; -1 if unknown
 	standing   Reason // why this node may own nothing at all; empty if it may
 	live       config.NodeSet
+	draining   config.NodeSet
 	interfaces []layer2.Interface
 }
 
@@ -28,6 +29,7 @@ func newFacts(snap *config.Snapshot, shared *Shared, local Local) *facts {
 		self:       snap.NodeIndex(local.Node),
 		standing:   NotMember,
 		live:       live(snap, shared),
+		draining:   draining(snap),
 		interfaces: usable(local),
 	}
 	if f.self >= 0 {
@@ -49,7 +51,7 @@ func (f *facts) lostSince(before *facts) (config.NodeSet, bool) {
 	return lost, gained.Empty()
 }
 
-// judgement is what is decided about one address.
+// judgement is what is decided about one address at layer 2.
 type judgement struct {
 	election   election
 	verdicts   []Verdict // one for each holder
@@ -81,9 +83,11 @@ func (f *facts) judge(addr netip.Addr, holders []*Service, before election) judg
 		}
 		switch {
 		case c.refusal != "":
-			v.Reason, v.Detail = c.refusal, c.detail
+			v.Reason, v.Detail, v.Quiet = c.refusal, c.detail, c.quiet
 		case !c.candidates.Has(f.self):
 			v.Reason, v.Detail = f.absence(c)
+		case own != f.self && f.draining.Has(f.self) && !f.draining.Has(own):
+			v.Reason = NodeDraining
 		case own != f.self:
 			v.Reason = NotOwner
 		case len(j.interfaces) == 0:

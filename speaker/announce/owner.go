@@ -49,6 +49,15 @@ func (f *facts) elect(claims []claim, before election) election {
 		return e
 	}
 	e.leader = lead.service
+	// A node that is leaving stands back for any that stays. Coming last, this
+	// too lets the loss of another node move nothing: an owner that stays is
+	// left as one that stays, and one that is leaving owns because none did.
+	if !f.draining.Empty() {
+		staying := slices.Clone(e.candidates)
+		if staying.Subtract(f.draining); !staying.Empty() {
+			e.candidates = staying
+		}
+	}
 	// Each node is ranked on its own, so that who lost to the owner still
 	// does: while the owner stands, only newcomers can beat it.
 	contenders := e.candidates

@@ -7,6 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/clarion-lb/clarion/bgp"
+	"github.com/clarion-lb/clarion/bgp/bfd"
 	"github.com/clarion-lb/clarion/config"
 	"github.com/clarion-lb/clarion/layer2"
 )
@@ -20,13 +22,19 @@ type Plan struct {
 	shared Shared // without Services
 	local  Local
 
-	facts *facts // as of the last revision; nil before the first
-	stale bool   // snapshot, members or links were set since
+	facts   *facts   // as of the last revision; nil before the first
+	routing *routing // the same for BGP
+	stale   bool     // snapshot, members, links or routers were set since
 
 	services map[types.NamespacedName]*Service
 	idle     map[types.NamespacedName]Verdict // on Services that hold no address
 	held     map[netip.Addr]*held
 	owned    []layer2.Announcement // sorted
+	routed   map[types.NamespacedName]routed
+	routes   routes
+	paths    bfd.Config
+
+	unnumbered []Link
 
 	dirtyServices map[types.NamespacedName]struct{}
 	dirtyAddrs    map[netip.Addr]struct{}
@@ -48,6 +56,8 @@ func NewPlan(local Local) *Plan {
 		services:      map[types.NamespacedName]*Service{},
 		idle:          map[types.NamespacedName]Verdict{},
 		held:          map[netip.Addr]*held{},
+		routed:        map[types.NamespacedName]routed{},
+		routes:        newRoutes(),
 		dirtyServices: map[types.NamespacedName]struct{}{},
 		dirtyAddrs:    map[netip.Addr]struct{}{},
 	}
@@ -74,6 +84,13 @@ func (p *Plan) SetMembers(m Members) {
 // SetLinks replaces the facts of this node's interfaces.
 func (p *Plan) SetLinks(links []Link) {
 	p.local.Links = links
+	p.stale = true
+}
+
+// SetRouters replaces the addresses of the routers found, by the name of their
+// link.
+func (p *Plan) SetRouters(routers map[string]netip.Addr) {
+	p.local.Routers = routers
 	p.stale = true
 }
 
@@ -122,17 +139,46 @@ func (p *Plan) Layer2() layer2.Config {
 	return layer2.Config{Interfaces: p.facts.interfaces, Announcements: p.owned}
 }
 
+// BGP returns the complete configuration of the BGP engine, as of the last
+// revision. A peer whose router has not been found is left out.
+func (p *Plan) BGP() bgp.Config {
+	if p.routing == nil {
+		return bgp.Config{}
+	}
+	c := bgp.Config{Draining: p.routing.draining}
+	for i := range p.routing.peers {
+		if peer := &p.routing.peers[i]; peer.found() {
+			c.Peers = append(c.Peers, bgp.Peer{Name: peer.Name, Session: peer.session, Routes: p.routes.told[i]})
+		}
+	}
+	return c
+}
+
+// BFD returns the complete configuration of the BFD engine, as of the last
+// revision.
+func (p *Plan) BFD() bfd.Config { return p.paths }
+
+// Unnumbered returns the links on which routers are to be found, sorted by
+// name, as of the last revision.
+func (p *Plan) Unnumbered() []Link { return p.unnumbered }
+
+// Draining reports whether this node is leaving, as of the last revision.
+func (p *Plan) Draining() bool { return p.routing != nil && p.routing.draining }
+
 // Revise judges again whatever the changes since the last call touched.
 func (p *Plan) Revise() Revision {
 	if p.stale {
 		before := p.facts
 		p.facts, p.stale = newFacts(p.snap, &p.shared, p.local), false
 		p.touch(before)
+		p.reroute()
 	}
 	var rev Revision
 	for name := range p.dirtyServices {
 		p.reviseIdle(&rev, name)
+		p.reviseRoutes(&rev, name)
 	}
+	p.routes.revise(p.routing)
 	var fresh []layer2.Announcement
 	moved := map[netip.Addr]struct{}{} // whose announcement is another, or none
 	for a := range p.dirtyAddrs {
@@ -189,6 +235,47 @@ func (p *Plan) reviseIdle(rev *Revision, name types.NamespacedName) {
 		p.idle[name] = v
 	}
 	rev.add(before, after)
+}
+
+// reroute takes in what has changed for BGP. Unless it is only where a known
+// router is, all Services are judged again.
+func (p *Plan) reroute() {
+	before := p.routing
+	now := newRouting(p.snap, &p.shared, p.local)
+	p.paths = paths(now.peers, p.local.Links)
+	p.unnumbered = unnumbered(now.peers, p.local.Links)
+	if now.sameAs(before) {
+		before.peers = now.peers
+		return
+	}
+	var peersBefore []peer
+	if before != nil {
+		peersBefore = before.peers
+	}
+	p.routing = now
+	p.routes.restart(peersBefore, now.peers)
+	now.makeOffers(&p.routes.sets)
+	for name, r := range p.routed {
+		p.routed[name] = routed{verdicts: r.verdicts}
+	}
+	for name := range p.services {
+		p.dirtyServices[name] = struct{}{}
+	}
+}
+
+// reviseRoutes judges one Service for BGP.
+func (p *Plan) reviseRoutes(rev *Revision, name types.NamespacedName) {
+	before := p.routed[name]
+	var after routed
+	if svc, ok := p.services[name]; ok && len(svc.held()) > 0 {
+		after = p.routing.judge(svc)
+		p.routed[name] = after
+	} else {
+		delete(p.routed, name)
+	}
+	p.routes.add(after.requests) // first, so that what stays is not touched
+	p.routes.remove(before.requests)
+	rev.add(before.verdicts, after.verdicts)
 }
 
 // replaceAnnouncements returns the sorted announcements with those of the moved

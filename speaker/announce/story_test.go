@@ -2,6 +2,7 @@ package announce_test
 
 import (
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,6 +23,7 @@ var update = flag.Bool("update", false, "write the decisions of the stories inst
 //	objects.yaml  the configuration, the nodes, the Services and their endpoints
 //	members       the nodes with a live speaker, or "off"
 //	links         the interfaces of a node on each line; see linkOf
+//	routers       the routers found: a node, a link and an address on each line
 //	exclude       expressions for interfaces to leave alone
 //	flags         ignore-exclude-lb, or nothing
 //	decision      what every node then does, and why
@@ -79,6 +81,12 @@ func play(t *testing.T, story *txtar.Archive) bool {
 				for _, word := range words[1:] {
 					w.links[words[0]] = append(w.links[words[0]], linkOf(word))
 				}
+			}
+		case "routers":
+			w.routers = map[string]map[string]netip.Addr{}
+			for _, line := range lines {
+				words := strings.Fields(line)
+				w.routers[words[0]] = map[string]netip.Addr{words[1]: netip.MustParseAddr(words[2])}
 			}
 		case "exclude":
 			w.exclude = nil

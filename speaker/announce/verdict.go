@@ -13,6 +13,7 @@ type Protocol string
 
 // The protocols, in the words of the metrics.
 const (
+	BGP    Protocol = "bgp"
 	Layer2 Protocol = "layer2"
 )
 
@@ -22,7 +23,8 @@ type Reason string
 
 // The reasons. Those MetalLB has too keep its word.
 const (
-	// Announced: this node owns the address and answers for it.
+	// Announced: this node owns the address and answers for it, or advertises a
+	// route to it.
 	Announced Reason = "announced"
 	// NotOwner: another node owns the address; Owner names it.
 	NotOwner Reason = "notOwner"
@@ -34,6 +36,9 @@ const (
 	NoEndpoints             Reason = "noEndpoints"
 	NoMatchingAdvertisement Reason = "noMatchingAdvertisement"
 	SharedIPWithSelector    Reason = "sharedIPWithServiceSelector"
+	// ConflictingAdvertisements: BGPAdvertisements that select the Service give a
+	// peer different local preferences for one destination.
+	ConflictingAdvertisements Reason = "conflictingAdvertisements"
 
 	// NodeNotSelected and those after it say why this node is no candidate.
 	NodeNotSelected        Reason = "nodeNotSelected"
@@ -41,9 +46,14 @@ const (
 	NodeNetworkUnavailable Reason = "nodeNetworkUnavailable"
 	NodeExcluded           Reason = "nodeLabeledExcludeBalancers"
 	NoLocalEndpoints       Reason = "noLocalEndpoints"
+	// NodeDraining: this node is leaving, and another one serves as well or, with
+	// BGP, traffic has been told to stay away.
+	NodeDraining Reason = "nodeDraining"
 	// NoInterface: this node owns the address and has no interface that may
 	// and can answer for it.
 	NoInterface Reason = "noInterface"
+	// NoPeer: no router that this node speaks with is to be told.
+	NoPeer Reason = "noPeer"
 
 	// AddressGone says why an address is withdrawn on which there is no verdict
 	// any more: the Service released it, or is no more itself.
@@ -64,21 +74,31 @@ type Verdict struct {
 	Reason Reason
 	// Detail completes the reason for a person; may be empty.
 	Detail string
-	// Owner is the node that owns the address, by the shared facts; empty when
-	// nobody does.
+	// Quiet is set where no advertisement of this protocol is meant for the
+	// address, and the verdict of the other protocol says all there is to say.
+	Quiet bool
+
+	// Owner is the node that owns the address at layer 2, by the shared facts;
+	// empty when nobody does.
 	Owner string
 	// Interfaces are the names this node answers on, sorted; set only when
-	// Announced. Selected are those the advertisements name; empty for all.
+	// Announced at layer 2. Selected are those the advertisements name; empty for
+	// all.
 	Interfaces, Selected []string
+	// Peers are the names of the BGPPeers that are told of the address, sorted;
+	// set only when Announced by BGP.
+	Peers []string
 }
 
 // equal reports whether both say the same of the same key.
 func (v *Verdict) equal(o *Verdict) bool {
-	return v.Reason == o.Reason && v.Detail == o.Detail && v.Owner == o.Owner &&
-		slices.Equal(v.Interfaces, o.Interfaces) && slices.Equal(v.Selected, o.Selected)
+	return v.Reason == o.Reason && v.Detail == o.Detail && v.Quiet == o.Quiet && v.Owner == o.Owner &&
+		slices.Equal(v.Interfaces, o.Interfaces) && slices.Equal(v.Selected, o.Selected) &&
+		slices.Equal(v.Peers, o.Peers)
 }
 
-// Announced reports whether this node answers for the address.
+// Announced reports whether this node answers for the address, or advertises a
+// route to it.
 func (v *Verdict) Announced() bool { return v.Reason == Announced }
 
 func compareVerdicts(a, b Verdict) int {

@@ -56,6 +56,9 @@ type Local struct {
 	// Exclude are expressions for names of interfaces that are left alone
 	// (ConfigMap metallb-excludel2); they anchor themselves or not at all.
 	Exclude []*regexp.Regexp
+	// Routers are those found on unnumbered links, by the name of the link:
+	// link-local addresses with their zone.
+	Routers map[string]netip.Addr
 }
 
 // Link is one network interface as the kernel describes it.
@@ -73,4 +76,7 @@ type Link struct {
 	Master string
 	// LinkLocal is the IPv6 link-local address in use; the zero value for none.
 	LinkLocal netip.Addr
+	// Prefixes are the addresses of the interface with the length of their
+	// network.
+	Prefixes []netip.Prefix
 }

@@ -15,6 +15,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/clarion-lb/clarion/api/v1beta1"
+	"github.com/clarion-lb/clarion/api/v1beta2"
+	"github.com/clarion-lb/clarion/bgp"
 	"github.com/clarion-lb/clarion/config"
 	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
@@ -26,7 +28,8 @@ type world struct {
 	snap     *config.Snapshot
 	problems []config.Problem
 	shared   announce.Shared
-	links    map[string][]announce.Link // by node
+	links    map[string][]announce.Link       // by node
+	routers  map[string]map[string]netip.Addr // by node and link
 	exclude  []*regexp.Regexp
 }
 
@@ -37,7 +40,7 @@ func (w *world) local(node string) announce.Local {
 	if !given {
 		links = []announce.Link{linkOf("eth0")}
 	}
-	return announce.Local{Node: node, Links: links, Exclude: w.exclude}
+	return announce.Local{Node: node, Links: links, Exclude: w.exclude, Routers: w.routers[node]}
 }
 
 // decide returns what one node does.
@@ -65,6 +68,12 @@ func (w *world) setObjects(t *testing.T, text []byte) {
 			objects.Pools = append(objects.Pools, decode[v1beta1.IPAddressPool](t, doc))
 		case "L2Advertisement":
 			objects.L2Advertisements = append(objects.L2Advertisements, decode[v1beta1.L2Advertisement](t, doc))
+		case "BGPAdvertisement":
+			objects.BGPAdvertisements = append(objects.BGPAdvertisements, decode[v1beta1.BGPAdvertisement](t, doc))
+		case "BGPPeer":
+			objects.Peers = append(objects.Peers, decode[v1beta2.BGPPeer](t, doc))
+		case "BFDProfile":
+			objects.BFDProfiles = append(objects.BFDProfiles, decode[v1beta1.BFDProfile](t, doc))
 		case "Node":
 			objects.Nodes = append(objects.Nodes, decode[corev1.Node](t, doc))
 		case "Service":
@@ -95,8 +104,8 @@ func decode[T any](t *testing.T, doc []byte) T {
 	return v
 }
 
-// linkOf reads a link written as its name and what is wrong with it:
-// "eth0", "eth1:no-carrier", "bond0:no-link-local,no-broadcast".
+// linkOf reads a link written as its name, its networks and what is wrong with
+// it: "eth0", "eth1:no-carrier", "bond0:192.0.2.7/24,no-link-local".
 func linkOf(text string) announce.Link {
 	name, faults, _ := strings.Cut(text, ":")
 	l := announce.Link{
@@ -121,7 +130,7 @@ func linkOf(text string) announce.Link {
 		case "in-bridge":
 			l.Master = "br0"
 		default:
-			panic("no such fault of a link: " + fault)
+			l.Prefixes = append(l.Prefixes, netip.MustParsePrefix(fault))
 		}
 	}
 	return l
@@ -136,47 +145,104 @@ func (w *world) nodes() []string {
 	return names
 }
 
-// check holds the invariants of any world: one answerer for each address (P3),
-// one verdict with a reason for each Service and address (P7), and no
-// announcement without a verdict that says so.
+// check holds the invariants of any world: at layer 2 one answerer for each
+// address (P3), for each Service and address one verdict of each protocol with a
+// reason (P7), and no announcement without a verdict that says so.
 func (w *world) check(t *testing.T) {
 	t.Helper()
 
 	answerer := map[netip.Addr]string{}
 	for _, node := range w.nodes() {
 		d := w.decide(node)
-		said := map[netip.Addr][]string{}
+		protocols := map[types.NamespacedName]map[netip.Addr]int{}
 		for i, v := range d.Verdicts {
-			if v.Reason == "" || v.Announced() != (len(v.Interfaces) > 0) {
-				t.Errorf("%s: verdict without reason or with interfaces that it does not use: %+v", node, v)
+			if v.Reason == "" || v.Announced() != (len(v.Interfaces)+len(v.Peers) > 0) ||
+				len(v.Interfaces) > 0 && v.Protocol != announce.Layer2 || len(v.Peers) > 0 && v.Protocol != announce.BGP {
+				t.Errorf("%s: verdict without reason, or with means that it does not use: %+v", node, v)
 			}
 			if i > 0 && d.Verdicts[i-1].Key == v.Key {
 				t.Errorf("%s: two verdicts on %+v", node, v.Key)
 			}
-			if v.Announced() {
-				said[v.Addr] = v.Interfaces
+			if protocols[v.Service] == nil {
+				protocols[v.Service] = map[netip.Addr]int{}
+			}
+			protocols[v.Service][v.Addr]++
+		}
+		for name, addrs := range protocols {
+			for a, n := range addrs {
+				if a.IsValid() && n != 2 {
+					t.Errorf("%s: %d verdicts on %s of %s, want one of each protocol", node, n, a, name)
+				}
 			}
 		}
-		for i, a := range d.Layer2.Announcements {
-			if other, taken := answerer[a.Addr]; taken {
-				t.Errorf("%s is announced by %s and by %s", a.Addr, other, node)
-			}
-			answerer[a.Addr] = node
-			if i > 0 && !d.Layer2.Announcements[i-1].Addr.Less(a.Addr) {
-				t.Errorf("%s: announcements are not sorted", node)
-			}
-			if !slices.Equal(said[a.Addr], a.Interfaces) {
-				t.Errorf("%s: answers for %s on %v, and the verdicts say %v", node, a.Addr, a.Interfaces, said[a.Addr])
-			}
-			delete(said, a.Addr)
+		w.checkAnswers(t, node, d, answerer)
+		w.checkRoutes(t, node, d)
+	}
+}
+
+// checkAnswers holds what one node answers for against its verdicts, and against
+// the answerers of other nodes.
+func (w *world) checkAnswers(t *testing.T, node string, d announce.Decision, answerer map[netip.Addr]string) {
+	t.Helper()
+
+	said := map[netip.Addr][]string{}
+	for _, v := range d.Verdicts {
+		if v.Announced() && v.Protocol == announce.Layer2 {
+			said[v.Addr] = v.Interfaces
 		}
-		if len(said) > 0 {
-			t.Errorf("%s: verdicts say announced, and nothing is: %v", node, said)
+	}
+	for i, a := range d.Layer2.Announcements {
+		if other, taken := answerer[a.Addr]; taken {
+			t.Errorf("%s is announced by %s and by %s", a.Addr, other, node)
+		}
+		answerer[a.Addr] = node
+		if i > 0 && !d.Layer2.Announcements[i-1].Addr.Less(a.Addr) {
+			t.Errorf("%s: announcements are not sorted", node)
+		}
+		if !slices.Equal(said[a.Addr], a.Interfaces) {
+			t.Errorf("%s: answers for %s on %v, and the verdicts say %v", node, a.Addr, a.Interfaces, said[a.Addr])
+		}
+		delete(said, a.Addr)
+	}
+	if len(said) > 0 {
+		t.Errorf("%s: verdicts say announced, and nothing is: %v", node, said)
+	}
+}
+
+// checkRoutes holds what one node tells its peers against its verdicts: each
+// address announced is in a route to each peer named, and no route is without
+// such an address.
+func (w *world) checkRoutes(t *testing.T, node string, d announce.Decision) {
+	t.Helper()
+
+	for i := range d.BGP.Peers {
+		p := &d.BGP.Peers[i]
+		if !p.Session.Address.IsValid() {
+			t.Errorf("%s: peer %s has no address", node, p.Name)
+		}
+		needed := map[netip.Prefix]bool{}
+		for _, v := range d.Verdicts {
+			if v.Protocol != announce.BGP || v.Reason != announce.NodeDraining && !slices.Contains(v.Peers, p.Name) {
+				continue
+			}
+			reached := false
+			for r := range p.Routes.All() {
+				if r.Prefix.Contains(v.Addr) {
+					needed[r.Prefix], reached = true, true
+				}
+			}
+			if !reached && v.Announced() {
+				t.Errorf("%s: %s has no route to %s, and the verdict says so: %+v", node, p.Name, v.Addr, v)
+			}
+		}
+		if len(needed) != p.Routes.Len() {
+			t.Errorf("%s: %d routes to %s, and only %v have a verdict", node, p.Routes.Len(), p.Name, needed)
 		}
 	}
 }
 
-// tell writes the decision of every node for a person.
+// tell writes the decision of every node for a person. Quiet verdicts are left
+// out.
 func (w *world) tell() string {
 	var b strings.Builder
 	for _, p := range w.problems {
@@ -188,23 +254,66 @@ func (w *world) tell() string {
 		for _, a := range d.Layer2.Announcements {
 			fmt.Fprintf(&b, "  answers %s on %s\n", a.Addr, strings.Join(a.Interfaces, " "))
 		}
+		tellRouters(&b, d)
 		for _, v := range d.Verdicts {
-			fmt.Fprintf(&b, "  %s", v.Service)
-			if v.Addr.IsValid() {
-				fmt.Fprintf(&b, " %s", v.Addr)
+			if !v.Quiet {
+				tellVerdict(&b, node, &v)
 			}
-			fmt.Fprintf(&b, " %s", v.Reason)
-			if v.Detail != "" {
-				fmt.Fprintf(&b, ": %s", v.Detail)
-			}
-			if len(v.Selected) > 0 {
-				fmt.Fprintf(&b, " (selected: %s)", strings.Join(v.Selected, " "))
-			}
-			if v.Owner != "" && v.Owner != node {
-				fmt.Fprintf(&b, " (owner: %s)", v.Owner)
-			}
-			fmt.Fprintln(&b)
 		}
 	}
 	return b.String()
+}
+
+func tellRouters(b *strings.Builder, d announce.Decision) {
+	for _, l := range d.Unnumbered {
+		fmt.Fprintf(b, "  looks for routers on %s\n", l.Name)
+	}
+	if d.BGP.Draining {
+		fmt.Fprintf(b, "  asks routers to stay away\n")
+	}
+	for _, s := range d.BFD.Sessions {
+		hops := "one hop"
+		if s.MultiHop {
+			hops = "many hops"
+		}
+		fmt.Fprintf(b, "  watches %s at %s, %s\n", s.Name, s.Peer, hops)
+	}
+	for i := range d.BGP.Peers {
+		p := &d.BGP.Peers[i]
+		fmt.Fprintf(b, "  tells %s at %s\n", p.Name, p.Session.Address)
+		for _, r := range slices.SortedFunc(p.Routes.All(), func(a, b bgp.Route) int { return a.Prefix.Compare(b.Prefix) }) {
+			fmt.Fprintf(b, "    %s preference %d", r.Prefix, r.Attributes.LocalPref)
+			for _, c := range r.Attributes.Communities {
+				fmt.Fprintf(b, " %s", c)
+			}
+			for _, c := range r.Attributes.LargeCommunities {
+				fmt.Fprintf(b, " %s", c)
+			}
+			fmt.Fprintln(b)
+		}
+	}
+}
+
+func tellVerdict(b *strings.Builder, node string, v *announce.Verdict) {
+	fmt.Fprintf(b, "  %s", v.Service)
+	if v.Addr.IsValid() {
+		fmt.Fprintf(b, " %s", v.Addr)
+	}
+	if v.Protocol == announce.BGP {
+		fmt.Fprintf(b, " by BGP")
+	}
+	fmt.Fprintf(b, " %s", v.Reason)
+	if len(v.Peers) > 0 {
+		fmt.Fprintf(b, " to %s", strings.Join(v.Peers, " "))
+	}
+	if v.Detail != "" {
+		fmt.Fprintf(b, ": %s", v.Detail)
+	}
+	if len(v.Selected) > 0 {
+		fmt.Fprintf(b, " (selected: %s)", strings.Join(v.Selected, " "))
+	}
+	if v.Owner != "" && v.Owner != node {
+		fmt.Fprintf(b, " (owner: %s)", v.Owner)
+	}
+	fmt.Fprintln(b)
 }
