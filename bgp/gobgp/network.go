@@ -59,7 +59,10 @@ func dial(ctx context.Context, t bgp.Target) (*conn, error) {
 		Control:   func(_, _ string, raw syscall.RawConn) error { return prepare(raw, t, index) },
 	}
 	socket, err := d.DialTCP(ctx, network, local, remote)
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("no answer: %w", context.DeadlineExceeded)
+	case err != nil:
 		return nil, err
 	}
 	at, err := path(socket, t.Remote, index)

@@ -150,20 +150,18 @@ func (p *openParser) parameters(b []byte) error {
 		return malformedOpen("optional parameters of another length than announced")
 	}
 	for len(b) > 0 {
-		kind, head, size := b[0], 2, 0
+		kind, head := b[0], 2
 		if wide {
 			head = 3
 		}
-		switch {
-		case len(b) < head:
+		if len(b) < head {
 			return malformedOpen("an optional parameter that ends too early")
-		case wide:
-			size = int(binary.BigEndian.Uint16(b[1:]))
-		default:
-			size = int(b[1])
 		}
-		b = b[head:]
-		if size > len(b) {
+		size := int(b[1])
+		if wide {
+			size = int(binary.BigEndian.Uint16(b[1:]))
+		}
+		if b = b[head:]; size > len(b) {
 			return malformedOpen("an optional parameter that ends too early")
 		}
 		if kind != packet.BGP_OPT_CAPABILITY {

@@ -96,7 +96,7 @@ func (r *receiver) header() (kind uint8, length int, err error) {
 	if length < headerLen || length > maxLen {
 		return 0, 0, badLength(length)
 	}
-	fits := true
+	var fits bool
 	switch kind {
 	case packet.BGP_MSG_OPEN:
 		fits = length >= minOpen

@@ -40,7 +40,7 @@ func (p *packer) check(u bgp.Update) ([]byte, error) {
 	if len(u.Announce) == 0 {
 		return nil, nil
 	}
-	if !classic(u) && !u.NextHop.Is6() {
+	if !classic(u) && (!u.NextHop.Is6() || u.NextHop.Is4In6()) {
 		return nil, fmt.Errorf("%s is not a next hop for %s", u.NextHop, u.Announce[0])
 	}
 	encoded, err := appendAttributes(nil, u, p.narrow)
