@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
+	"github.com/clarion-lb/clarion/api/v1beta1"
 	"github.com/clarion-lb/clarion/config"
 )
 
@@ -37,12 +38,13 @@ func TestMistakesAreRefused(t *testing.T) {
 	const (
 		form        = "is neither a CIDR such as 192.0.2.0/24 nor a range such as 192.0.2.10-192.0.2.20"
 		mixed       = "starts in one address family and ends in the other"
-		community   = "is not a community such as 64496:100 or large:64496:1:2"
-		orCommunity = "is neither an alias nor a community such as 64496:100 or large:64496:1:2"
+		community   = "is not a community such as 64496:100, large:64496:1:2 or extended:rt:64496:100"
+		orCommunity = "is neither an alias nor a community such as 64496:100, large:64496:1:2 or extended:rt:64496:100"
 		operator    = "a match expression has an operator that is not In, NotIn, Exists or DoesNotExist"
 		values      = "a match expression has values that do not fit its operator: In and NotIn need some, Exists and DoesNotExist take none"
 		hold        = "is not 0s nor a duration from 3s to 65535s"
 		connect     = "is not a whole number of seconds from 1s to 65535s"
+		oneHost     = "is not the address of one host: for one on a link without addresses set interface instead"
 		routerID    = "is not an IPv4 address other than 0.0.0.0"
 		threeTimes  = "without holdTime means a holdTime of three times as much, which is not 0s nor 3s to 65535s"
 	)
@@ -106,6 +108,8 @@ func TestMistakesAreRefused(t *testing.T) {
 		{"community of three parts", "BGPAdvertisement", "{communities: ['64496:1:2']}", quoted("spec.communities[0]", "64496:1:2", "", orCommunity)},
 		{"large community too large", "BGPAdvertisement", "{communities: ['large:64496:1:4294967296']}", quoted("spec.communities[0]", "large:64496:1:4294967296", "", orCommunity)},
 		{"large community in capitals", "BGPAdvertisement", "{communities: ['Large:64496:1:2']}", quoted("spec.communities[0]", "Large:64496:1:2", "", orCommunity)},
+		{"extended community without its kind", "BGPAdvertisement", "{communities: ['extended:64496:1']}", quoted("spec.communities[0]", "extended:64496:1", "", orCommunity)},
+		{"extended community of six octets and two more", "BGPAdvertisement", "{communities: ['extended:rt:65536:65536']}", quoted("spec.communities[0]", "extended:rt:65536:65536", "", orCommunity)},
 		{"peer twice", "BGPAdvertisement", "{peers: [tor-1, tor-1]}", `spec.peers[1]: Duplicate value: "tor-1"`},
 
 		{"no spec", "BGPPeer", "", "spec: Required value"},
@@ -120,10 +124,14 @@ func TestMistakesAreRefused(t *testing.T) {
 		{"two ways to the peer", "BGPPeer", peer("interface: eth0"), "spec: Invalid value: peerAddress 192.0.2.1 and interface eth0 are both set: keep one"},
 		{"peer by name", "BGPPeer", "{myASN: 64500, peerASN: 64496, peerAddress: tor.example.com}", quoted("spec.peerAddress", "tor.example.com", "peerAddress ", "is not an IP address")},
 		{"peer with zone", "BGPPeer", "{myASN: 64500, peerASN: 64496, peerAddress: 'fe80::1%eth0'}", quoted("spec.peerAddress", "fe80::1%eth0", "peerAddress ", "is not an IP address")},
+		{"peer on some link", "BGPPeer", "{myASN: 64500, peerASN: 64496, peerAddress: 'fe80::1'}", quoted("spec.peerAddress", "fe80::1", "peerAddress ", oneHost)},
+		{"peer anywhere", "BGPPeer", "{myASN: 64500, peerASN: 64496, peerAddress: 0.0.0.0}", quoted("spec.peerAddress", "0.0.0.0", "peerAddress ", oneHost)},
 		{"source with blank", "BGPPeer", peer("sourceAddress: ' 192.0.2.2'"), quoted("spec.sourceAddress", " 192.0.2.2", "sourceAddress ", "is not an IP address")},
 		{"peerPort 0", "BGPPeer", peer("peerPort: 0"), "spec.peerPort: Invalid value: 0: spec.peerPort in body should be greater than or equal to 1"},
 		{"peerPort too large", "BGPPeer", peer("peerPort: 16385"), "spec.peerPort: Invalid value: 16385: spec.peerPort in body should be less than or equal to 16384"},
 		{"multihop within one AS", "BGPPeer", "{myASN: 64500, peerASN: 64500, peerAddress: 192.0.2.1, ebgpMultiHop: true}", "spec.ebgpMultiHop: Invalid value: ebgpMultiHop is for a peer of another autonomous system, but peerASN 64500 equals myASN"},
+		{"multihop within the AS shown", "BGPPeer", peer("localASN: 64496, ebgpMultiHop: true"), "spec.ebgpMultiHop: Invalid value: ebgpMultiHop is for a peer of another autonomous system, but peerASN 64496 equals localASN"},
+		{"password too long for TCP", "BGPPeer", peer("password: " + strings.Repeat("x", 81)), "spec.password: Too long: may not be more than 80 bytes"},
 		{"holdTime 1 s", "BGPPeer", peer("holdTime: 1s"), quoted("spec.holdTime", "1s", "holdTime ", hold)},
 		{"holdTime almost 3 s", "BGPPeer", peer("holdTime: 2.9s"), quoted("spec.holdTime", "2.9s", "holdTime ", hold)},
 		{"holdTime negative", "BGPPeer", peer("holdTime: -3s"), quoted("spec.holdTime", "-3s", "holdTime ", hold)},
@@ -148,6 +156,7 @@ func TestMistakesAreRefused(t *testing.T) {
 		{"alias of nothing", "Community", "{communities: [{name: a}]}", "spec.communities[0].value: Required value"},
 		{"alias of the empty string", "Community", "{communities: [{name: a, value: ''}]}", quoted("spec.communities[0].value", "", "", community)},
 		{"alias of a number", "Community", "{communities: [{name: a, value: '64496'}]}", quoted("spec.communities[0].value", "64496", "", community)},
+		{"alias of an octet too large", "Community", "{communities: [{name: a, value: 'extended:soo:192.0.2.256:1'}]}", quoted("spec.communities[0].value", "extended:soo:192.0.2.256:1", "", community)},
 		{"alias of an alias", "Community", "{communities: [{name: a, value: no-export}]}", quoted("spec.communities[0].value", "no-export", "", community)},
 
 		{"receiveInterval", "BFDProfile", "{receiveInterval: 9}", "spec.receiveInterval: Invalid value: 9: spec.receiveInterval in body should be greater than or equal to 10"},
@@ -216,6 +225,7 @@ func TestWhatWorksTodayIsAccepted(t *testing.T) {
 
 		{"no spec", "BGPAdvertisement", ""},
 		{"communities", "BGPAdvertisement", "{communities: [no-export, NO_ADVERTISE, '0:0', '65535:65535', 'large:4294967295:0:1']}"},
+		{"extended communities", "BGPAdvertisement", "{communities: ['extended:rt:65535:4294967295', 'extended:rt:4294967295:65535', 'extended:soo:192.0.2.1:100', 'extended:bandwidth:64496:125000000']}"},
 		{"large preference", "BGPAdvertisement", "{localPref: 4294967295}"},
 		{"selected Services", "BGPAdvertisement", "{serviceSelectors: [{}], aggregationLength: 32}"},
 		{"no selected Services", "BGPAdvertisement", "{serviceSelectors: [], aggregationLength: 24}"},
@@ -226,6 +236,7 @@ func TestWhatWorksTodayIsAccepted(t *testing.T) {
 		{"four octets", "BGPPeer", "{myASN: 4294967295, peerASN: 4294967294, localASN: 65536, peerAddress: '2001:db8::1'}"},
 		{"IPv4-mapped", "BGPPeer", "{myASN: 64500, peerASN: 64496, peerAddress: '::ffff:192.0.2.1'}"},
 		{"source of the other family", "BGPPeer", peer("sourceAddress: '2001:db8::2'")},
+		{"several hops to the AS of the others", "BGPPeer", "{myASN: 64500, localASN: 64501, peerASN: 64500, peerAddress: 192.0.2.1, ebgpMultiHop: true}"},
 		{"no timers on the wire", "BGPPeer", peer("holdTime: 0s, keepaliveTime: 0s")},
 		{"less than a second is zero", "BGPPeer", peer("holdTime: 0.9s")},
 		{"fractions are cut", "BGPPeer", peer("holdTime: 3.9s, keepaliveTime: 3.9s, connectTime: 18h12m15s")},
@@ -345,6 +356,37 @@ func TestSchemaAgreesWithConfig(t *testing.T) {
 		leftToConfig := strings.Contains(entry, ":") && strings.Contains(entry, ".")
 		if refused != nil && err == nil || refused == nil && err != nil && !leftToConfig {
 			t.Errorf("%q: schema says %v, config says %v", entry, refused, err)
+		}
+	}
+}
+
+// TestSchemaAgreesWithConfigOnCommunities: the same for communities, which the
+// schema judges in full.
+func TestSchemaAgreesWithConfigOnCommunities(t *testing.T) {
+	t.Parallel()
+
+	s := newServer(t)
+	dice := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // a fixed seed, so that a failure repeats
+	good := []string{
+		"64496:100", "0:65535", "65535:59999", "large:64496:1:2", "large:4294967295:4294967295:0",
+		"extended:rt:64496:4294967295", "extended:soo:4294967295:65535", "extended:rt:65536:65529",
+		"extended:rt:192.0.2.249:100", "extended:soo:255.255.255.255:65535", "extended:bandwidth:64496:125000000",
+	}
+
+	for range 1000 {
+		text := slipped(dice, good[dice.IntN(len(good))])
+		var community v1beta1.Community
+		community.Spec.Communities = []v1beta1.CommunityAlias{{Name: "it", Value: text}}
+		_, problems := config.Compile(config.Objects{Communities: []v1beta1.Community{community}})
+		_, refused := s.create(object("Community", fmt.Sprintf("{communities: [{name: it, value: %q}]}", text)))
+
+		if (refused != nil) != (len(problems) > 0) {
+			t.Errorf("%q: schema says %v, config says %v", text, refused, problems)
+		}
+
+		_, used := s.create(object("BGPAdvertisement", fmt.Sprintf("{communities: [%q]}", text)))
+		if strings.Contains(text, ":") && (used != nil) != (refused != nil) {
+			t.Errorf("%q: as a value %v, in an advertisement %v", text, refused, used)
 		}
 	}
 }

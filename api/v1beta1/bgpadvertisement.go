@@ -47,8 +47,7 @@ type BGPAdvertisementSpec struct {
 	AggregationLengthV6 *int32 `json:"aggregationLengthV6,omitempty"`
 
 	// LocalPref is the LOCAL_PREF attribute (RFC 4271, section 5.1.5) shown to
-	// peers of the same autonomous system. 0, the default, leaves the choice to
-	// the product, which sends 100.
+	// peers of the same autonomous system. Not set, or 0: 100.
 	//
 	// +optional
 	// +kubebuilder:validation:Format=int64
@@ -56,15 +55,25 @@ type BGPAdvertisementSpec struct {
 	// +kubebuilder:validation:Maximum=4294967295
 	LocalPref uint32 `json:"localPref,omitempty"`
 
-	// Communities are put on the routes: aliases of a Community object, standard
-	// communities "64496:100" (RFC 1997) and large communities
-	// "large:64496:1:2" (RFC 8092).
+	// CEL cannot name an expression, and to reckon with every part of a community
+	// is beyond its budget: the long one below is a number up to 65535, the one with
+	// 25[0-5] an octet.
+	//
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains(':') || self.matches('^(0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4}):0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})|extended:((rt|soo):((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]):0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})|bandwidth:0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4}):[0-9]{1,18}))$') || self.matches('^(large(:0*[0-9]{1,10}){3}|extended:(rt|soo):(0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4}):0*[0-9]{1,10}|0*[0-9]{1,10}:0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})))$') && self.split(':').all(part, part in ['large', 'extended', 'rt', 'soo'] || int(part) <= 4294967295)",messageExpression="'\"' + self + '\" is neither an alias nor a community such as 64496:100, large:64496:1:2 or extended:rt:64496:100'"
+
+	// Communities are put on the routes: aliases of a Community object, the names
+	// of well-known communities, and communities as a Community object writes
+	// them: "64496:100", "large:64496:1:2", "extended:rt:64496:100". An alias comes
+	// before what else its name means.
+	//
+	// The names are accept-own, blackhole, graceful-shutdown, llgr-stale,
+	// no-advertise, no-export, no-export-subconfed (or local-as), no-llgr and
+	// no-peer, in any case, with hyphens or underscores.
 	//
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MaxLength=128
-	// +kubebuilder:validation:items:XValidation:rule="!self.contains(':') || self.matches('^[0-9]{1,9}:[0-9]{1,9}$') && self.split(':').all(part, int(part) <= 65535) || self.matches('^large(:[0-9]{1,18}){3}$') && self.split(':').all(part, part == 'large' || int(part) <= 4294967295)",messageExpression="'\"' + self + '\" is neither an alias nor a community such as 64496:100 or large:64496:1:2'"
 	Communities []string `json:"communities,omitempty"`
 
 	// IPAddressPools are names of the pools to announce, together with those of

@@ -39,11 +39,20 @@ type CommunityAlias struct {
 	// +kubebuilder:validation:MaxLength=128
 	Name string `json:"name,omitempty"`
 
-	// Value is a standard community "64496:100" (RFC 1997) or a large community
-	// "large:64496:1:2" (RFC 8092).
+	// CEL cannot name an expression, and to reckon with every part of a community
+	// is beyond its budget: the long one below is a number up to 65535, the one with
+	// 25[0-5] an octet.
+	//
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4}):0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})|extended:((rt|soo):((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]):0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})|bandwidth:0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4}):[0-9]{1,18}))$') || self.matches('^(large(:0*[0-9]{1,10}){3}|extended:(rt|soo):(0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4}):0*[0-9]{1,10}|0*[0-9]{1,10}:0*(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})))$') && self.split(':').all(part, part in ['large', 'extended', 'rt', 'soo'] || int(part) <= 4294967295)",messageExpression="'\"' + self + '\" is not a community such as 64496:100, large:64496:1:2 or extended:rt:64496:100'"
+
+	// Value is a standard community "64496:100" (RFC 1997), a large community
+	// "large:64496:1:2" (RFC 8092), or an extended community (RFC 4360): a route
+	// target "extended:rt:64496:100", a route origin "extended:soo:64496:100",
+	// both also of a 4-octet autonomous system (RFC 5668) or of an IPv4 address
+	// "extended:rt:192.0.2.1:100", or a link bandwidth in octets per second
+	// "extended:bandwidth:64496:125000000".
 	//
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]{1,9}:[0-9]{1,9}$') && self.split(':').all(part, int(part) <= 65535) || self.matches('^large(:[0-9]{1,18}){3}$') && self.split(':').all(part, part == 'large' || int(part) <= 4294967295)",messageExpression="'\"' + self + '\" is not a community such as 64496:100 or large:64496:1:2'"
 	Value string `json:"value"`
 }
 

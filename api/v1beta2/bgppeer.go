@@ -7,6 +7,10 @@ import (
 
 // BGPPeer is a router to which nodes open a BGP session.
 //
+// The annotation metallb.io/ttl-security: "true" drops packets of the session
+// that come from further away than the next hop (RFC 5082); the router has to
+// be told, too.
+//
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:storageversion
@@ -30,7 +34,7 @@ type BGPPeer struct {
 // +kubebuilder:validation:XValidation:rule="(self.?peerAddress.orValue('') != '') != (self.?interface.orValue('') != '')",messageExpression="self.?peerAddress.orValue('') != '' ? 'peerAddress %s and interface %s are both set: keep one'.format([self.peerAddress, self.interface]) : 'neither peerAddress nor interface is set: a way to reach the peer is needed'"
 //
 // A hop limit is a matter between autonomous systems.
-// +kubebuilder:validation:XValidation:rule="!self.?ebgpMultiHop.orValue(false) || self.?peerASN.orValue(0) != self.myASN",fieldPath=".ebgpMultiHop",messageExpression="'ebgpMultiHop is for a peer of another autonomous system, but peerASN %d equals myASN'.format([self.peerASN])"
+// +kubebuilder:validation:XValidation:rule="!self.?ebgpMultiHop.orValue(false) || self.?peerASN.orValue(0) != self.?localASN.orValue(self.myASN)",fieldPath=".ebgpMultiHop",messageExpression="'ebgpMultiHop is for a peer of another autonomous system, but peerASN %d equals %s'.format([self.peerASN, has(self.localASN) ? 'localASN' : 'myASN'])"
 //
 // A keepalive comes before the hold time ends. What is no duration at all is
 // refused where it stands, not here again.
@@ -72,28 +76,29 @@ type BGPPeerSpec struct {
 	LocalASN uint32 `json:"localASN,omitempty"`
 
 	// DynamicASN accepts the autonomous system from the peer's OPEN: "internal"
-	// wants it equal to myASN, "external" different from it.
+	// wants it equal to the one shown to the peer, "external" different from it.
 	//
 	// +optional
 	DynamicASN DynamicASN `json:"dynamicASN,omitempty"`
 
-	// PeerAddress is the IPv4 or IPv6 literal to connect to; no name, no zone.
-	// Exactly one of peerAddress and interface is set.
+	// PeerAddress is the IPv4 or IPv6 literal to connect to; no name, no zone, not
+	// link-local. Exactly one of peerAddress and interface is set.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self == '' || isIP(self.lowerAscii().replace('::ffff:', '::fffe:'))",messageExpression="'peerAddress \"' + self + '\" is not an IP address'"
+	// +kubebuilder:validation:XValidation:rule="!isIP(self) || !ip(self).isUnspecified() && (ip(self).family() == 4 || !ip(self).isLinkLocalUnicast())",messageExpression="'peerAddress \"' + self + '\" is not the address of one host: for one on a link without addresses set interface instead'"
 	PeerAddress string `json:"peerAddress,omitempty"`
 
 	// Interface is the link on which to peer without configured addresses
-	// (RFC 5549), by IPv6 link-local address.
+	// (RFC 8950), by IPv6 link-local address; routes of both families are carried.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Interface string `json:"interface,omitempty"`
 
-	// SourceAddress is the local IPv4 or IPv6 literal of the TCP session. Not
-	// set: the kernel chooses.
+	// SourceAddress is the local IPv4 or IPv6 literal of the TCP session, of the
+	// family of peerAddress. Not set: the kernel chooses.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
@@ -128,7 +133,7 @@ type BGPPeerSpec struct {
 	KeepaliveTime *metav1.Duration `json:"keepaliveTime,omitempty"`
 
 	// ConnectTime is the wait between two attempts to connect, a whole number of
-	// seconds from 1 to 65535.
+	// seconds from 1 to 65535. Not set: 2 s.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -151,21 +156,24 @@ type BGPPeerSpec struct {
 	NodeSelectors LabelSelectors `json:"nodeSelectors,omitempty"`
 
 	// Password is the key of the TCP MD5 signature (RFC 2385), readable by
-	// everyone who can read this object. passwordSecret is safer; at most one of
-	// the two is set.
+	// everyone who can read this object; at most 80 octets. passwordSecret is
+	// safer; at most one of the two is set.
 	//
 	// +optional
+	// +kubebuilder:validation:MaxLength=80
 	Password string `json:"password,omitempty"`
 
 	// PasswordSecret names a Secret of type kubernetes.io/basic-auth in the
-	// namespace of this object, whose key "password" is the TCP MD5 key. Its
-	// own namespace member is accepted and ignored. An empty name is no Secret.
+	// namespace of this object, whose key "password" is the TCP MD5 key; line ends
+	// after it are ignored. There is no session without the Secret. The namespace
+	// member is accepted and ignored. An empty name is no Secret.
 	//
 	// +optional
 	PasswordSecret *corev1.SecretReference `json:"passwordSecret,omitempty"`
 
 	// BFDProfile names the BFDProfile of the BFD session that watches the peer.
-	// Not set: no BFD.
+	// Not set: no BFD. While there is no valid one of that name, the BGP session
+	// goes on without, and ConfigurationState says so.
 	//
 	// +optional
 	BFDProfile string `json:"bfdProfile,omitempty"`
@@ -179,7 +187,7 @@ type BGPPeerSpec struct {
 	EnableGracefulRestart bool `json:"enableGracefulRestart,omitempty"`
 
 	// EBGPMultiHop lets the peer of another autonomous system be more than one
-	// hop away. Refused when peerASN equals myASN.
+	// hop away. Refused when peerASN equals the one shown to the peer.
 	//
 	// +optional
 	EBGPMultiHop bool `json:"ebgpMultiHop,omitempty"`
