@@ -230,6 +230,8 @@ func TestLeastPrivilege(t *testing.T) {
 			"services/status patch", "services/status update",
 		},
 		"speaker": {
+			"metallb.io/servicebgpstatuses create", "metallb.io/servicebgpstatuses delete",
+			"metallb.io/servicebgpstatuses/status patch", "metallb.io/servicebgpstatuses/status update",
 			"metallb.io/servicel2statuses create", "metallb.io/servicel2statuses delete",
 			"metallb.io/servicel2statuses/status patch", "metallb.io/servicel2statuses/status update",
 		},

@@ -103,7 +103,7 @@ func (o *options) run(ctx context.Context) error {
 		return err
 	}
 	api = kube.NewSpeaker(kube.SpeakerOptions{
-		Process: process, Node: o.node, Pod: o.Pod, PeerLabels: peers.labels,
+		Process: process, Node: o.node, PeerLabels: peers.labels,
 		Feed: kube.Feed{
 			Snapshot: loop.SetSnapshot,
 			Service:  loop.SetService,

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clarion-lb/clarion/api/v1beta1"
+	"github.com/clarion-lb/clarion/api/v1beta2"
 	"github.com/clarion-lb/clarion/config"
 )
 
@@ -43,6 +44,14 @@ func blank(kind string) client.Object {
 		return &v1beta1.IPAddressPool{}
 	case "L2Advertisement":
 		return &v1beta1.L2Advertisement{}
+	case "BGPAdvertisement":
+		return &v1beta1.BGPAdvertisement{}
+	case "BGPPeer":
+		return &v1beta2.BGPPeer{}
+	case "Community":
+		return &v1beta1.Community{}
+	case "BFDProfile":
+		return &v1beta1.BFDProfile{}
 	}
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/clarion-lb/clarion/allocator"
@@ -52,7 +51,7 @@ func RunController(ctx context.Context, o ControllerOptions) error {
 		return err
 	}
 	warm := &readiness{}
-	m, err := o.newManager(o.LeaderElect, warm.check)
+	m, err := o.newManager(managing{elect: o.LeaderElect, ready: warm.check})
 	if err != nil {
 		return err
 	}
@@ -158,9 +157,7 @@ func (a *assigner) watchServices(m manager.Manager) error {
 
 func (a *assigner) watchConfiguration(m manager.Manager, state *configState) error {
 	one := handler.EnqueueRequestsFromMapFunc(toEverything)
-	return builder.ControllerManagedBy(m).Named("configuration").
-		Watches(&v1beta1.IPAddressPool{}, one, builder.WithPredicates(predicate.Or(specOrLabelsChanged(), predicate.AnnotationChangedPredicate{}))).
-		Watches(&v1beta1.L2Advertisement{}, one, builder.WithPredicates(specOrLabelsChanged())).
+	return watchConfiguration(m, one).
 		Watches(&corev1.Namespace{}, one, builder.WithPredicates(labelsChanged())).
 		WithOptions(controller.Options{EnableWarmup: new(true)}).
 		Complete(a.metered(a.reconcileConfiguration(state)))

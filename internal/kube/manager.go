@@ -3,9 +3,11 @@ package kube
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -73,9 +75,19 @@ const (
 	retryPeriod   = 2 * time.Second
 )
 
+// managing is what controller and speaker want of a manager each.
+type managing struct {
+	// elect lets one of several processes work at a time.
+	elect bool
+	// ready says what readiness means.
+	ready healthz.Checker
+	// cached says what the cache keeps of objects that the other never reads.
+	cached map[client.Object]cache.ByObject
+}
+
 // newManager returns a manager whose cache holds what the product reads and
-// nothing more. The caller says which readiness means.
-func (p *Process) newManager(elect bool, ready healthz.Checker) (manager.Manager, error) {
+// nothing more.
+func (p *Process) newManager(want managing) (manager.Manager, error) {
 	restConfig, err := clientconfig.GetConfig()
 	if err != nil {
 		return nil, fmt.Errorf("kube: failed to find the API server: %w", err)
@@ -98,10 +110,10 @@ func (p *Process) newManager(elect bool, ready healthz.Checker) (manager.Manager
 	}
 	m, err := manager.New(restConfig, manager.Options{
 		Scheme:                        scheme,
-		Cache:                         p.cacheOptions(),
+		Cache:                         p.cacheOptions(want.cached),
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        p.HealthAddress,
-		LeaderElection:                elect,
+		LeaderElection:                want.elect,
 		LeaderElectionID:              election,
 		LeaderElectionNamespace:       p.Namespace,
 		LeaderElectionReleaseOnCancel: true,
@@ -115,7 +127,7 @@ func (p *Process) newManager(elect bool, ready healthz.Checker) (manager.Manager
 	if err := m.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return nil, fmt.Errorf("kube: failed to set up /healthz: %w", err)
 	}
-	if err := m.AddReadyzCheck("synced", ready); err != nil {
+	if err := m.AddReadyzCheck("synced", want.ready); err != nil {
 		return nil, fmt.Errorf("kube: failed to set up /readyz: %w", err)
 	}
 	return m, nil
@@ -138,37 +150,45 @@ func authorized(c *rest.Config, h *http.Client) (metricsserver.Filter, error) {
 
 // cacheOptions keep the memory of the cache proportional to what is read: one
 // namespace of configuration, and no part of an object that no one looks at.
-func (p *Process) cacheOptions() cache.Options {
-	here := map[string]cache.Config{p.Namespace: {}}
-	return cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
-		ByObject: map[client.Object]cache.ByObject{
-			&v1beta1.IPAddressPool{}:      {Namespaces: here},
-			&v1beta1.L2Advertisement{}:    {Namespaces: here},
-			&v1beta1.ServiceL2Status{}:    {Namespaces: here},
-			&v1beta1.ConfigurationState{}: {Namespaces: here},
-			&corev1.Pod{}:                 {Namespaces: here},
-			&networkingv1.IPAddress{}:     {Label: labels.SelectorFromSet(labels.Set{labelManagedBy: managedByUs})},
-			&corev1.Node{}:                {Transform: trimNode},
-			&corev1.Namespace{}:           {Transform: cache.TransformStripManagedFields()},
-			&discoveryv1.EndpointSlice{}:  {Transform: trimEndpointSlice},
-		},
+func (p *Process) cacheOptions(own map[client.Object]cache.ByObject) cache.Options {
+	here := p.here()
+	all := map[client.Object]cache.ByObject{
+		&v1beta1.IPAddressPool{}:      {Namespaces: here},
+		&v1beta1.L2Advertisement{}:    {Namespaces: here},
+		&v1beta1.BGPAdvertisement{}:   {Namespaces: here},
+		&v1beta2.BGPPeer{}:            {Namespaces: here},
+		&v1beta1.Community{}:          {Namespaces: here},
+		&v1beta1.BFDProfile{}:         {Namespaces: here},
+		&v1beta1.ConfigurationState{}: {Namespaces: here},
+		&corev1.Pod{}:                 {Namespaces: here},
+		&networkingv1.IPAddress{}:     {Label: labels.SelectorFromSet(labels.Set{labelManagedBy: managedByUs})},
+		&corev1.Node{}:                {Transform: trimNode},
+		&corev1.Namespace{}:           {Transform: cache.TransformStripManagedFields()},
+		&discoveryv1.EndpointSlice{}:  {Transform: trimEndpointSlice},
 	}
+	maps.Copy(all, own)
+	return cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: all}
+}
+
+// here is the one namespace that holds all configuration.
+func (p *Process) here() map[string]cache.Config {
+	return map[string]cache.Config{p.Namespace: {}}
 }
 
 // trimNode drops what makes Node objects big and busy: images, volumes,
-// capacity, addresses and every condition but the one that is read.
+// capacity, addresses, and of the conditions all but two and their heartbeats.
 func trimNode(obj any) (any, error) {
 	if n, ok := obj.(*corev1.Node); ok {
 		var kept []corev1.NodeCondition
 		for _, c := range n.Status.Conditions {
-			if c.Type == corev1.NodeNetworkUnavailable {
-				kept = append(kept, corev1.NodeCondition{Type: c.Type, Status: c.Status})
+			if c.Type == corev1.NodeNetworkUnavailable || c.Type == corev1.NodeReady {
+				kept = append(kept, corev1.NodeCondition{Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message})
 			}
 		}
 		n.Status = corev1.NodeStatus{Conditions: kept}
-		n.Spec = corev1.NodeSpec{}
-		n.ManagedFields, n.Annotations = nil, nil
+		n.Spec = corev1.NodeSpec{Unschedulable: n.Spec.Unschedulable, Taints: n.Spec.Taints}
+		n.ManagedFields = nil
+		maps.DeleteFunc(n.Annotations, func(name, _ string) bool { return !strings.HasPrefix(name, v1beta1.GroupVersion.Group+"/") })
 	}
 	return obj, nil
 }

@@ -25,6 +25,12 @@ func specOrLabelsChanged() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{})
 }
 
+// annotated lets through updates of annotations as well: of kinds that are told
+// more by them.
+func annotated() predicate.Predicate {
+	return predicate.Or(specOrLabelsChanged(), predicate.AnnotationChangedPredicate{})
+}
+
 // labelsChanged lets through updates of labels alone.
 func labelsChanged() predicate.Predicate { return predicate.LabelChangedPredicate{} }
 

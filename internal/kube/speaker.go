@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -25,8 +26,8 @@ import (
 // SpeakerOptions are what a [Speaker] is made of.
 type SpeakerOptions struct {
 	Process
-	// Node and Pod name this node and this pod.
-	Node, Pod string
+	// Node names this node.
+	Node string
 	// PeerLabels select the pods of all speakers; nil looks for none.
 	PeerLabels labels.Set
 	Feed       Feed
@@ -36,13 +37,17 @@ type SpeakerOptions struct {
 type Speaker struct {
 	SpeakerOptions
 
-	status *l2Status
+	status []*serviceStatus // one per protocol
 	synced atomic.Bool
 }
 
 // NewSpeaker returns a connection that is not yet made.
 func NewSpeaker(o SpeakerOptions) *Speaker {
-	return &Speaker{SpeakerOptions: o, status: newL2Status(o.Namespace, o.Node)}
+	s := &Speaker{SpeakerOptions: o}
+	for _, kind := range []statusKind{layer2Status()} {
+		s.status = append(s.status, newServiceStatus(kind, o.Namespace, o.Node))
+	}
+	return s
 }
 
 // Feed is whom the facts are handed to. None of its functions may block.
@@ -58,7 +63,11 @@ type Feed struct {
 
 // Report takes note of what the loop decided; it is written to the API server
 // in the background. It does not block.
-func (s *Speaker) Report(r announce.Revision) { s.status.report(r) }
+func (s *Speaker) Report(r announce.Revision) {
+	for _, w := range s.status {
+		w.report(r)
+	}
+}
 
 // Run feeds facts until ctx ends. The error finishes the sentence of what
 // failed; nil after a cancelled ctx.
@@ -66,19 +75,14 @@ func (s *Speaker) Run(ctx context.Context) error {
 	if err := s.await(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	m, err := s.newManager(false, s.ready)
+	m, err := s.newManager(managing{ready: s.ready, cached: s.cached()})
 	if err != nil {
 		return err
 	}
-	for obj, index := range map[client.Object]client.IndexerFunc{
-		&discoveryv1.EndpointSlice{}: indexEndpointSlice,
-		&v1beta1.ServiceL2Status{}:   indexServiceL2Status,
-	} {
-		if err := m.GetFieldIndexer().IndexField(ctx, obj, byService, index); err != nil {
-			return fmt.Errorf("kube: failed to index %T: %w", obj, err)
-		}
+	if err := m.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byService, indexEndpointSlice); err != nil {
+		return fmt.Errorf("kube: failed to index EndpointSlices: %w", err)
 	}
-	owner := workloadOwner(m.GetAPIReader(), s.Namespace, s.Pod)
+	owner := nodeOwner(m.GetClient(), s.Node)
 	feeder := &feeder{Speaker: s, reader: m.GetClient()}
 	state := &configState{
 		client:    m.GetClient(),
@@ -93,17 +97,34 @@ func (s *Speaker) Run(ctx context.Context) error {
 		func() error { return feeder.watchConfiguration(m, state) },
 		func() error { return feeder.watchServices(m) },
 		func() error { return feeder.watchPeers(m) },
-		func() error { return s.status.setUp(m, owner) },
 		func() error { return m.Add(manager.RunnableFunc(feeder.handOver)) },
 	} {
 		if err := add(); err != nil {
 			return fmt.Errorf("kube: failed to set up a watch: %w", err)
 		}
 	}
+	for _, w := range s.status {
+		if err := w.setUp(ctx, m, owner); err != nil {
+			return fmt.Errorf("kube: failed to set up the %s: %w", w.kind.name, err)
+		}
+	}
 	if err := m.Start(ctx); err != nil {
 		return fmt.Errorf("kube: the connection to the API server ended: %w", err)
 	}
 	return nil
+}
+
+// cached says what the cache keeps of the objects that only speakers read. A
+// node looks only at its own ServiceBGPStatus: all nodes announce, and those of
+// all would be as many as there are Services, times nodes.
+func (s *Speaker) cached() map[client.Object]cache.ByObject {
+	return map[client.Object]cache.ByObject{
+		&v1beta1.ServiceL2Status{}: {Namespaces: s.here()},
+		&v1beta1.ServiceBGPStatus{}: {
+			Namespaces: s.here(), Label: labels.SelectorFromSet(labels.Set{v1beta1.LabelNode: s.Node}),
+		},
+		&corev1.Secret{}: passwordSecrets(s.here()),
+	}
 }
 
 func (s *Speaker) ready(*http.Request) error {
@@ -117,10 +138,9 @@ func (s *Speaker) ready(*http.Request) error {
 // of it changes.
 func (f *feeder) watchConfiguration(m manager.Manager, state *configState) error {
 	one := handler.EnqueueRequestsFromMapFunc(toEverything)
-	return builder.ControllerManagedBy(m).Named("configuration").
-		Watches(&v1beta1.IPAddressPool{}, one, builder.WithPredicates(specOrLabelsChanged())).
-		Watches(&v1beta1.L2Advertisement{}, one, builder.WithPredicates(specOrLabelsChanged())).
+	return watchConfiguration(m, one).
 		Watches(&corev1.Node{}, one, builder.WithPredicates(nodeChanged())).
+		Watches(&corev1.Secret{}, one).
 		Complete(f.metered(f.reconcileConfiguration(state)))
 }
 

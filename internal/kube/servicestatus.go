@@ -1,0 +1,280 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/clarion-lb/clarion/api/v1beta1"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+// settle is how long an announcement must have held before it is written down:
+// a restart of all speakers moves addresses for a moment, and none of that is
+// news worth thousands of API writes.
+const settle = 3 * time.Second
+
+// serviceStatus keeps the status objects that one protocol has for Services in
+// line with the verdicts of this node, and tells of them in Events on the
+// Service.
+type serviceStatus struct {
+	kind            statusKind
+	namespace, node string
+
+	client client.Client
+	events events.EventRecorder
+	owner  ownerFunc
+
+	mu sync.Mutex
+	// reported is set by the first report: before it, nothing is known of what
+	// this node announces, and nothing written earlier may be called wrong.
+	reported bool
+	// services hold the verdicts this node has on each address of a Service.
+	services map[types.NamespacedName]map[netip.Addr]announce.Verdict
+	// complained is the last announceFailed said of a Service.
+	complained map[types.NamespacedName]string
+	// written is the last version this process wrote of its own objects: the
+	// cache may still hold an older one.
+	written map[types.UID]string
+	queue   queue // has its own lock
+}
+
+func newServiceStatus(kind statusKind, namespace, node string) *serviceStatus {
+	return &serviceStatus{
+		kind:       kind,
+		namespace:  namespace,
+		node:       node,
+		services:   map[types.NamespacedName]map[netip.Addr]announce.Verdict{},
+		complained: map[types.NamespacedName]string{},
+		written:    map[types.UID]string{},
+	}
+}
+
+// report takes note of changed verdicts and has them written once they settle.
+func (w *serviceStatus) report(r announce.Revision) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	w.reported = true
+	for i := range r.Gone {
+		if v := &r.Gone[i]; v.Protocol == w.kind.protocol {
+			delete(w.services[v.Service], v.Addr)
+			w.queue.add(v.Service, settle)
+		}
+	}
+	for i := range r.Changed {
+		c := &r.Changed[i]
+		if c.Protocol != w.kind.protocol {
+			continue
+		}
+		if w.services[c.Service] == nil {
+			w.services[c.Service] = map[netip.Addr]announce.Verdict{}
+		}
+		w.services[c.Service][c.Addr] = c.Verdict
+		if w.tells(c.Reason) || w.tells(c.Before) {
+			w.queue.add(c.Service, settle)
+		}
+	}
+}
+
+// tells reports whether anything is written of a verdict with that reason.
+func (w *serviceStatus) tells(r announce.Reason) bool {
+	return r == announce.Announced || slices.Contains(w.kind.failures, r)
+}
+
+func (w *serviceStatus) setUp(ctx context.Context, m manager.Manager, owner ownerFunc) error {
+	if err := m.GetFieldIndexer().IndexField(ctx, w.kind.object(), byService, indexServiceStatus); err != nil {
+		return err
+	}
+	w.client = m.GetClient()
+	w.events = m.GetEventRecorder("metallb-speaker")
+	w.owner = owner
+	return builder.ControllerManagedBy(m).Named(w.kind.watch).
+		WatchesRawSource(source.Func(w.queue.connect)).
+		Watches(w.kind.object(), handler.EnqueueRequestsFromMapFunc(statusToService)).
+		Complete(reconcile.Func(w.reconcile))
+}
+
+func statusToService(_ context.Context, obj client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{
+		Namespace: obj.GetLabels()[v1beta1.LabelServiceNamespace],
+		Name:      obj.GetLabels()[v1beta1.LabelServiceName],
+	}}}
+}
+
+// reconcile writes what this node says of one Service: one object if it
+// announces it, none if it does not.
+func (w *serviceStatus) reconcile(ctx context.Context, r reconcile.Request) (reconcile.Result, error) {
+	now, known := w.stand(r.NamespacedName)
+	if !known {
+		return reconcile.Result{RequeueAfter: settle}, nil
+	}
+	if err := w.complain(ctx, r.NamespacedName, now.complaint); err != nil {
+		return reconcile.Result{}, err
+	}
+	objects := w.kind.list()
+	err := w.client.List(ctx, objects, client.InNamespace(w.namespace), client.MatchingFields{byService: r.String()})
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("kube: failed to list the %s of %s: %w", w.kind.name, r, err)
+	}
+	mine, err := w.tidy(ctx, objects, now)
+	if err != nil || !now.announced {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{}, w.write(ctx, mine, statement{node: w.node, service: r.NamespacedName, where: now.where})
+}
+
+// tidy deletes what should not be there, and returns the object of this node
+// if there is one that should.
+func (w *serviceStatus) tidy(ctx context.Context, objects client.ObjectList, now standing) (mine client.Object, err error) {
+	err = meta.EachListItem(objects, func(o runtime.Object) error {
+		obj, ok := o.(client.Object)
+		if !ok {
+			return nil
+		}
+		own := obj.GetLabels()[v1beta1.LabelNode] == w.node
+		switch {
+		case own && now.announced && mine == nil:
+			mine = obj
+			return nil
+		case !own && (!w.kind.single || !now.announced):
+			return nil // another node's, who sees to it
+		}
+		delete(w.written, obj.GetUID())
+		if err := client.IgnoreNotFound(w.client.Delete(ctx, obj)); err != nil {
+			return fmt.Errorf("kube: failed to delete %s %s: %w", w.kind.name, obj.GetName(), err)
+		}
+		return nil
+	})
+	return mine, err
+}
+
+// standing sums up the verdicts on one Service.
+type standing struct {
+	// announced says that this node announces it, and where.
+	announced bool
+	where     []string
+	// complaint is what keeps this node from announcing what it should.
+	complaint string
+}
+
+// stand returns the standing of one Service, and whether it is known yet.
+func (w *serviceStatus) stand(svc types.NamespacedName) (s standing, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	verdicts := w.services[svc]
+	if len(verdicts) == 0 {
+		delete(w.services, svc)
+	}
+	for _, a := range slices.SortedFunc(maps.Keys(verdicts), netip.Addr.Compare) {
+		v := verdicts[a]
+		switch {
+		case v.Announced() && (!s.announced || !w.kind.single):
+			s.announced = true
+			s.where = append(s.where, w.kind.where(&v)...)
+		case slices.Contains(w.kind.failures, v.Reason) && s.complaint == "":
+			s.complaint = fmt.Sprintf("cannot announce %s from node %s: %s", a, w.node, because(&v))
+		}
+	}
+	slices.Sort(s.where)
+	s.where = slices.Compact(s.where)
+	return s, w.reported
+}
+
+func because(v *announce.Verdict) string {
+	if v.Detail != "" {
+		return v.Detail
+	}
+	return string(v.Reason)
+}
+
+// write makes the object say what it should, if it does not; mine is nil if
+// there is none yet.
+func (w *serviceStatus) write(ctx context.Context, mine client.Object, want statement) error {
+	if mine == nil {
+		var err error
+		if mine, err = w.create(ctx, want); err != nil {
+			return err
+		}
+	}
+	before := w.kind.read(mine)
+	if before.equal(want) || older(mine.GetResourceVersion(), w.written[mine.GetUID()]) {
+		return nil // an older one is followed by what we wrote, which brings us back
+	}
+	base, _ := mine.DeepCopyObject().(client.Object)
+	w.kind.fill(mine, want)
+	if err := w.client.Status().Patch(ctx, mine, client.MergeFrom(base)); err != nil {
+		return fmt.Errorf("kube: failed to write the %s of %s: %w", w.kind.name, want.service, err)
+	}
+	w.written[mine.GetUID()] = mine.GetResourceVersion()
+	if before.node != "" {
+		return nil // announced elsewhere now, but announced as before
+	}
+	return w.tell(ctx, want.service, news{corev1.EventTypeNormal, "nodeAssigned", fmt.Sprintf("announcing from node %q with protocol %q", w.node, w.kind.protocol)})
+}
+
+func (w *serviceStatus) create(ctx context.Context, s statement) (client.Object, error) {
+	owner, err := w.owner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	obj := w.kind.object()
+	obj.SetNamespace(w.namespace)
+	obj.SetGenerateName(w.kind.prefix)
+	obj.SetOwnerReferences(owner)
+	obj.SetLabels(map[string]string{
+		v1beta1.LabelNode:             s.node,
+		v1beta1.LabelServiceNamespace: s.service.Namespace,
+		v1beta1.LabelServiceName:      s.service.Name,
+	})
+	if err := w.client.Create(ctx, obj); err != nil {
+		return nil, fmt.Errorf("kube: failed to create the %s of %s: %w", w.kind.name, s.service, err)
+	}
+	return obj, nil
+}
+
+// complain says once that this node should announce an address and cannot.
+func (w *serviceStatus) complain(ctx context.Context, svc types.NamespacedName, complaint string) error {
+	w.mu.Lock()
+	said := w.complained[svc]
+	if complaint == "" {
+		delete(w.complained, svc)
+	} else {
+		w.complained[svc] = complaint
+	}
+	w.mu.Unlock()
+
+	if complaint == "" || complaint == said {
+		return nil
+	}
+	return w.tell(ctx, svc, news{corev1.EventTypeWarning, "announceFailed", complaint})
+}
+
+// news is what an Event says.
+type news struct{ kind, reason, text string }
+
+func (w *serviceStatus) tell(ctx context.Context, name types.NamespacedName, n news) error {
+	var svc corev1.Service
+	if err := w.client.Get(ctx, name, &svc); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	w.events.Eventf(&svc, nil, n.kind, n.reason, "Announce", "%s", n.text)
+	return nil
+}
