@@ -3,6 +3,7 @@ package bgp
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,12 @@ type Config struct {
 	Draining bool
 }
 
+// Equal reports whether c and o ask for the same. It is cheap where the routes
+// of one were edited into those of the other.
+func (c Config) Equal(o Config) bool {
+	return c.Draining == o.Draining && slices.EqualFunc(c.Peers, o.Peers, Peer.Equal)
+}
+
 // Peer is one router and what it is told.
 type Peer struct {
 	// Name is what the user calls it: the name of its BGPPeer.
@@ -27,6 +34,11 @@ type Peer struct {
 	// Routes are advertised as far as Session.Families and what the peer
 	// negotiated carry them.
 	Routes Routes
+}
+
+// Equal reports whether p and o ask for the same.
+func (p Peer) Equal(o Peer) bool {
+	return p.Name == o.Name && p.Session == o.Session && p.Routes.Equal(o.Routes)
 }
 
 // Session says how to speak with one router. It is comparable: two that are

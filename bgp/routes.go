@@ -137,9 +137,10 @@ func (e *editor) remove(p netip.Prefix) {
 
 // own returns a bucket that may be changed: one that no other set shares.
 func (e *editor) own(k int) *bucket {
-	if e.to.table == nil {
+	switch e.to.table {
+	case nil:
 		e.to.table = new(table)
-	} else if e.to.table == e.from.table {
+	case e.from.table:
 		t := *e.from.table
 		e.to.table = &t
 	}

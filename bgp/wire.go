@@ -32,7 +32,9 @@ type Conn interface {
 	Receive() (Message, error)
 	// Send sends a message and returns as how many it went out, which is more
 	// than one only for an Update. It waits as long as the router takes nothing;
-	// Close ends the wait.
+	// Close ends the wait. An error that is syscall.EMSGSIZE says that the
+	// attributes of an Update leave no room for a prefix: nothing has been sent
+	// and the connection is as it was. Any other error is its end.
 	Send(Message) (int, error)
 	// Close ends the connection, and a Receive or Send in progress. What was
 	// sent before still arrives. It may be called more than once.
