@@ -60,6 +60,7 @@ func breaking(state State, err error) ending {
 		e.detail = "the connection was reset"
 	default:
 		e.detail = fmt.Sprintf("the connection broke: %s", err)
+		return e
 	}
 	if state != Established {
 		e.detail += " before the session was established: does the router know this node as a neighbour?"
