@@ -7,8 +7,8 @@ import (
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
 
-// log says once what an operator cares about: that this node began to answer
-// for an address, ceased to, or owns one it cannot answer for.
+// log says once what an operator cares about: that this node began to announce
+// an address, ceased to, or should and cannot.
 func (s *Speaker) log(ctx context.Context, revision announce.Revision) {
 	for i := range revision.Gone {
 		if v := &revision.Gone[i]; v.Announced() {
@@ -21,10 +21,11 @@ func (s *Speaker) log(ctx context.Context, revision announce.Revision) {
 		case c.Reason == c.Before: // only its detail, owner or interfaces differ
 		case c.Reason == announce.Announced:
 			s.say(ctx, slog.LevelInfo, "announcing", &c.Verdict)
-		case c.Reason == announce.NoInterface:
+		case c.Reason == announce.NoInterface || c.Reason == announce.ConflictingAdvertisements:
 			s.say(ctx, slog.LevelWarn, "cannot announce", &c.Verdict)
 		case c.Before == announce.Announced:
 			s.say(ctx, slog.LevelInfo, "withdrawn", &c.Verdict)
+		case c.Quiet:
 		default:
 			s.say(ctx, slog.LevelDebug, "not announcing", &c.Verdict)
 		}
@@ -47,8 +48,11 @@ func (s *Speaker) say(ctx context.Context, level slog.Level, message string, v *
 	if v.Owner != "" && v.Owner != s.options.Node {
 		attrs = append(attrs, slog.String("owner", v.Owner))
 	}
-	if v.Announced() {
+	if len(v.Interfaces) > 0 {
 		attrs = append(attrs, slog.Any("interfaces", v.Interfaces))
+	}
+	if len(v.Peers) > 0 {
+		attrs = append(attrs, slog.Any("peers", v.Peers))
 	}
 	s.options.Log.LogAttrs(ctx, level, message, attrs...) //nolint:sloglint // every caller passes a constant
 }

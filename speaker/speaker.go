@@ -3,13 +3,12 @@ package speaker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"regexp"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/clarion-lb/clarion/bgp"
 	"github.com/clarion-lb/clarion/config"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
@@ -27,8 +26,13 @@ type Options struct {
 	// the first SetMembers. Not set, every node is taken to run a live speaker
 	// until SetMembers says otherwise.
 	AwaitMembers bool
-	// Layer2 answers ARP and NDP. The speaker runs it.
-	Layer2 Layer2
+	// Layer2 answers ARP and NDP, BGP tells routers, BFD watches the paths to
+	// them, and Unnumbered finds those whose address nobody configured. The
+	// speaker runs them. Those for BGP may be nil where no BGPPeer is in use.
+	Layer2     Layer2
+	BGP        BGP
+	BFD        BFD
+	Unnumbered Unnumbered
 	// Report is told what each revision changed, which may be nothing, from the
 	// loop: it must not block. Not set: nobody is told.
 	Report func(announce.Revision)
@@ -96,51 +100,100 @@ func (s *Speaker) Synced() {
 	s.inbox.put(func(f *facts) { f.synced = true })
 }
 
+// errDraining is why BGP sessions end with the speaker of a node that leaves.
+var errDraining = errors.New("speaker: the node is draining")
+
 // Run runs the engines and the loop until ctx ends, withdraws by ending the
 // engines, and returns when all it started has ended. Call it once. The error
 // is the first of an engine; nil after a cancelled ctx.
 func (s *Speaker) Run(ctx context.Context) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 
-	var engines sync.WaitGroup
-	var failure error
-	engines.Go(func() {
-		switch err := s.options.Layer2.Run(ctx); {
-		case err != nil:
-			failure = fmt.Errorf("speaker: the layer-2 engine ended: %w", err)
-		case ctx.Err() == nil:
-			failure = errors.New("speaker: the layer-2 engine ended by itself")
-		}
-		stop(failure)
-	})
-	s.loop(ctx)
-	engines.Wait()
-	return failure
+	crew := &crew{stop: stop}
+	var routers, paths, bgpEngine, watch *worker
+	layer2 := crew.begin(ctx, "layer-2", s.options.Layer2.Run)
+	if s.options.Unnumbered != nil {
+		routers = crew.begin(ctx, "unnumbered", s.options.Unnumbered.Run)
+	}
+	if s.options.BFD != nil {
+		paths = crew.begin(ctx, "BFD", s.options.BFD.Run)
+	}
+	if s.options.BGP != nil {
+		bgpEngine = crew.begin(ctx, "BGP", s.options.BGP.Run)
+	}
+	if s.options.BFD != nil && s.options.BGP != nil {
+		watch = crew.begin(ctx, "path", s.watchPaths)
+	}
+
+	draining := s.loop(ctx)
+
+	// A node that stays is back in a moment, and what routers send it meanwhile
+	// its kernel forwards: they may keep the routes. One that leaves must be left
+	// by the traffic first.
+	//
+	// BGP is the first to go, while all that its traffic rests on is still there:
+	// its farewell takes the time that routers need. BFD speaks until routers have
+	// heard it, or they would take the silence for a failure.
+	why := bgp.ErrRestart
+	if draining {
+		why = errDraining
+	}
+	bgpEngine.end(why)
+	watch.end(nil)
+	paths.end(nil)
+	routers.end(nil)
+	layer2.end(nil)
+	return crew.failure()
 }
 
-func (s *Speaker) loop(ctx context.Context) {
+// loop works until ctx ends, and reports whether this node was draining then.
+func (s *Speaker) loop(ctx context.Context) (draining bool) {
 	plan := announce.NewPlan(announce.Local{Node: s.options.Node, Exclude: s.options.Exclude})
 	plan.IgnoreExcludeLabel(s.options.IgnoreExcludeLabel)
 	missing := awaited{api: true, links: true, members: s.options.AwaitMembers}
+	var found <-chan struct{}
+	if s.options.Unnumbered != nil {
+		found = s.options.Unnumbered.Changed()
+	}
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			if news := s.inbox.take(); news != nil { // it may say just that
+				news.apply(plan)
+			}
+			return plan.Draining()
+		case <-found:
+			plan.SetRouters(s.options.Unnumbered.Routers())
 		case <-s.inbox.wake:
+			news := s.inbox.take()
+			if news == nil {
+				continue
+			}
+			news.apply(plan)
+			missing.arrived(news)
 		}
-		news := s.inbox.take()
-		if news == nil {
-			continue
-		}
-		news.apply(plan)
-		if missing.arrived(news); missing != (awaited{}) {
+		if missing != (awaited{}) {
 			continue
 		}
 		revision := plan.Revise()
-		s.options.Layer2.Set(plan.Layer2())
+		s.order(plan)
 		s.log(ctx, revision)
 		s.options.Report(revision)
+	}
+}
+
+// order hands the engines their complete orders.
+func (s *Speaker) order(plan *announce.Plan) {
+	s.options.Layer2.Set(plan.Layer2())
+	if s.options.BGP != nil {
+		s.options.BGP.Set(plan.BGP())
+	}
+	if s.options.BFD != nil {
+		s.options.BFD.Set(plan.BFD())
+	}
+	if s.options.Unnumbered != nil {
+		s.options.Unnumbered.Set(plan.Unnumbered())
 	}
 }
 

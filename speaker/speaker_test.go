@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -110,6 +111,12 @@ func start(t *testing.T, change func(*speaker.Options)) *rig {
 	r.stop = stop
 	go func() { r.ended <- r.Run(ctx) }()
 	return r
+}
+
+// end stops the speaker and waits for the farewells.
+func (r *rig) end() {
+	r.stop()
+	<-r.ended
 }
 
 // said returns the lines logged since the last call, as short sentences.
@@ -468,4 +475,17 @@ func TestNewNeedsItsOptions(t *testing.T) {
 	if _, err := speaker.New(speaker.Options{Node: "node-a", Layer2: newEngine(), Log: log}); err != nil {
 		t.Error(err)
 	}
+}
+
+// debugTo is a log of everything, without times.
+func debugTo(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
 }

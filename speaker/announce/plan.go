@@ -162,8 +162,11 @@ func (p *Plan) BFD() bfd.Config { return p.paths }
 // name, as of the last revision.
 func (p *Plan) Unnumbered() []Link { return p.unnumbered }
 
-// Draining reports whether this node is leaving, as of the last revision.
-func (p *Plan) Draining() bool { return p.routing != nil && p.routing.draining }
+// Draining reports whether this node is leaving, as of the latest snapshot.
+func (p *Plan) Draining() bool {
+	self := p.snap.NodeIndex(p.local.Node)
+	return self >= 0 && p.snap.Nodes[self].Draining
+}
 
 // Revise judges again whatever the changes since the last call touched.
 func (p *Plan) Revise() Revision {
