@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/flowcontrol"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -30,6 +31,13 @@ import (
 // news worth thousands of API writes.
 const settle = 3 * time.Second
 
+// The complaints of one node in a row, and from then on.
+const (
+	complaintsInARow    = 25
+	complaintsPerSecond = 0.1
+	complaintDelay      = 10 * time.Second
+)
+
 // serviceStatus keeps the status objects that one protocol has for Services in
 // line with the verdicts of this node, and tells of them in Events on the
 // Service.
@@ -45,14 +53,19 @@ type serviceStatus struct {
 	// reported is set by the first report: before it, nothing is known of what
 	// this node announces, and nothing written earlier may be called wrong.
 	reported bool
-	// services hold the verdicts this node has on each address of a Service.
+	// services hold the verdicts on each address of a Service that tell anything.
 	services map[types.NamespacedName]map[netip.Addr]announce.Verdict
-	// complained is the last announceFailed said of a Service.
+	queue    queue // has its own lock
+
+	// The reconciler's own.
+
+	// complained is the last announceFailed said of a Service; complaints limit
+	// how many are said in a row.
 	complained map[types.NamespacedName]string
+	complaints flowcontrol.RateLimiter
 	// written is the last version this process wrote of its own objects: the
 	// cache may still hold an older one.
 	written map[types.UID]string
-	queue   queue // has its own lock
 }
 
 func newServiceStatus(kind statusKind, namespace, node string) *serviceStatus {
@@ -62,6 +75,7 @@ func newServiceStatus(kind statusKind, namespace, node string) *serviceStatus {
 		node:       node,
 		services:   map[types.NamespacedName]map[netip.Addr]announce.Verdict{},
 		complained: map[types.NamespacedName]string{},
+		complaints: flowcontrol.NewTokenBucketRateLimiter(complaintsPerSecond, complaintsInARow),
 		written:    map[types.UID]string{},
 	}
 }
@@ -83,14 +97,22 @@ func (w *serviceStatus) report(r announce.Revision) {
 		if c.Protocol != w.kind.protocol {
 			continue
 		}
-		if w.services[c.Service] == nil {
-			w.services[c.Service] = map[netip.Addr]announce.Verdict{}
+		if w.tells(c.Reason) {
+			w.keep(c.Verdict)
+		} else {
+			delete(w.services[c.Service], c.Addr)
 		}
-		w.services[c.Service][c.Addr] = c.Verdict
 		if w.tells(c.Reason) || w.tells(c.Before) {
 			w.queue.add(c.Service, settle)
 		}
 	}
+}
+
+func (w *serviceStatus) keep(v announce.Verdict) {
+	if w.services[v.Service] == nil {
+		w.services[v.Service] = map[netip.Addr]announce.Verdict{}
+	}
+	w.services[v.Service][v.Addr] = v
 }
 
 // tells reports whether anything is written of a verdict with that reason.
@@ -125,19 +147,20 @@ func (w *serviceStatus) reconcile(ctx context.Context, r reconcile.Request) (rec
 	if !known {
 		return reconcile.Result{RequeueAfter: settle}, nil
 	}
-	if err := w.complain(ctx, r.NamespacedName, now.complaint); err != nil {
+	later, err := w.complain(ctx, r.NamespacedName, now.complaint)
+	if err != nil {
 		return reconcile.Result{}, err
 	}
 	objects := w.kind.list()
-	err := w.client.List(ctx, objects, client.InNamespace(w.namespace), client.MatchingFields{byService: r.String()})
+	err = w.client.List(ctx, objects, client.InNamespace(w.namespace), client.MatchingFields{byService: r.String()})
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("kube: failed to list the %s of %s: %w", w.kind.name, r, err)
 	}
 	mine, err := w.tidy(ctx, objects, now)
 	if err != nil || !now.announced {
-		return reconcile.Result{}, err
+		return reconcile.Result{RequeueAfter: later}, err
 	}
-	return reconcile.Result{}, w.write(ctx, mine, statement{node: w.node, service: r.NamespacedName, where: now.where})
+	return reconcile.Result{RequeueAfter: later}, w.write(ctx, mine, statement{node: w.node, service: r.NamespacedName, where: now.where})
 }
 
 // tidy deletes what should not be there, and returns the object of this node
@@ -250,21 +273,21 @@ func (w *serviceStatus) create(ctx context.Context, s statement) (client.Object,
 	return obj, nil
 }
 
-// complain says once that this node should announce an address and cannot.
-func (w *serviceStatus) complain(ctx context.Context, svc types.NamespacedName, complaint string) error {
-	w.mu.Lock()
-	said := w.complained[svc]
+// complain says once that this node should announce an address and cannot. It
+// returns when to try again: one mistake can concern every Service, and no
+// reader is served by thousands of Events.
+func (w *serviceStatus) complain(ctx context.Context, svc types.NamespacedName, complaint string) (later time.Duration, err error) {
 	if complaint == "" {
 		delete(w.complained, svc)
-	} else {
-		w.complained[svc] = complaint
 	}
-	w.mu.Unlock()
-
-	if complaint == "" || complaint == said {
-		return nil
+	if complaint == w.complained[svc] {
+		return 0, nil
 	}
-	return w.tell(ctx, svc, news{corev1.EventTypeWarning, "announceFailed", complaint})
+	if !w.complaints.TryAccept() {
+		return complaintDelay, nil
+	}
+	w.complained[svc] = complaint
+	return 0, w.tell(ctx, svc, news{corev1.EventTypeWarning, "announceFailed", complaint})
 }
 
 // news is what an Event says.

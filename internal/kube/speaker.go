@@ -37,14 +37,15 @@ type SpeakerOptions struct {
 type Speaker struct {
 	SpeakerOptions
 
-	status []*serviceStatus // one per protocol
-	synced atomic.Bool
+	status   []*serviceStatus // one per protocol
+	sessions *sessionEvents
+	synced   atomic.Bool
 }
 
 // NewSpeaker returns a connection that is not yet made.
 func NewSpeaker(o SpeakerOptions) *Speaker {
-	s := &Speaker{SpeakerOptions: o}
-	for _, kind := range []statusKind{layer2Status()} {
+	s := &Speaker{SpeakerOptions: o, sessions: newSessionEvents(o.Namespace, o.Node)}
+	for _, kind := range []statusKind{layer2Status(), bgpStatus()} {
 		s.status = append(s.status, newServiceStatus(kind, o.Namespace, o.Node))
 	}
 	return s
@@ -68,6 +69,10 @@ func (s *Speaker) Report(r announce.Revision) {
 		w.report(r)
 	}
 }
+
+// Sessions takes note of the state of all BGP sessions; what is new is told in
+// Events on the BGPPeers. It does not block.
+func (s *Speaker) Sessions(all []Session) { s.sessions.report(all) }
 
 // Run feeds facts until ctx ends. The error finishes the sentence of what
 // failed; nil after a cancelled ctx.
@@ -97,6 +102,7 @@ func (s *Speaker) Run(ctx context.Context) error {
 		func() error { return feeder.watchConfiguration(m, state) },
 		func() error { return feeder.watchServices(m) },
 		func() error { return feeder.watchPeers(m) },
+		func() error { return s.sessions.setUp(m) },
 		func() error { return m.Add(manager.RunnableFunc(feeder.handOver)) },
 	} {
 		if err := add(); err != nil {

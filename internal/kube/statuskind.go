@@ -75,3 +75,31 @@ func layer2Status() statusKind {
 		},
 	}
 }
+
+// bgpStatus returns the kind that says which peers one node tells of a Service;
+// every node that does has its own object.
+func bgpStatus() statusKind {
+	return statusKind{
+		protocol: announce.BGP,
+		name:     "ServiceBGPStatus", prefix: "bgp-", watch: "servicebgpstatus",
+		failures: []announce.Reason{announce.ConflictingAdvertisements},
+		object:   func() client.Object { return &v1beta1.ServiceBGPStatus{} },
+		list:     func() client.ObjectList { return &v1beta1.ServiceBGPStatusList{} },
+		where:    func(v *announce.Verdict) []string { return v.Peers },
+		read: func(obj client.Object) (s statement) {
+			if o, ok := obj.(*v1beta1.ServiceBGPStatus); ok {
+				s.node = o.Status.Node
+				s.service = types.NamespacedName{Namespace: o.Status.ServiceNamespace, Name: o.Status.ServiceName}
+				s.where = o.Status.Peers
+			}
+			return s
+		},
+		fill: func(obj client.Object, s statement) {
+			if o, ok := obj.(*v1beta1.ServiceBGPStatus); ok {
+				o.Status = v1beta1.ServiceBGPStatusStatus{
+					Node: s.node, ServiceName: s.service.Name, ServiceNamespace: s.service.Namespace, Peers: s.where,
+				}
+			}
+		},
+	}
+}
