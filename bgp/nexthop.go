@@ -15,7 +15,7 @@ func (n nextHop) carried() bool { return n.addr.IsValid() }
 // are always addresses of the interface the session runs on. Never an
 // IPv4-mapped one: routers take it and drop the packets.
 func (s Session) nextHops(path Path, theirs Open, a agreement) (ipv4, ipv6 nextHop) {
-	ipv6 = s.ipv6NextHop(path, a)
+	ipv6 = ipv6NextHop(path)
 	switch {
 	case !s.Families.IPv4:
 		ipv4 = nextHop{why: "the session is not to carry IPv4 routes"}
@@ -42,26 +42,23 @@ func (s Session) nextHops(path Path, theirs Open, a agreement) (ipv4, ipv6 nextH
 	return ipv4, ipv6
 }
 
-// ipv6NextHop returns the IPv6 next hop. A link-local address goes along with a
-// global one if the router is on the same link (RFC 2545, section 3), which is
-// sure only where another AS must be one hop away. Where there is no global one
-// it stands in both places: FRR sends and takes it so, and BIRD takes it.
-func (s Session) ipv6NextHop(path Path, a agreement) nextHop {
+// ipv6NextHop returns the IPv6 next hop. A link-local address goes along only
+// where the session runs over one (RFC 2545, section 3): elsewhere we cannot know
+// that the router shares the link, and FRR ends a session that gives it a
+// link-local next hop when it cannot tell the session's interface. Where there is
+// no global address the link-local one stands in both places: FRR sends and takes
+// it so, and BIRD takes it.
+func ipv6NextHop(path Path) nextHop {
 	local := path.Local.Addr().WithZone("")
 	switch {
 	case overLinkLocal(path) && path.IPv6.IsValid():
 		return nextHop{addr: path.IPv6, linkLocal: local}
 	case overLinkLocal(path):
 		return nextHop{addr: local, linkLocal: local}
+	case local.Is6():
+		return nextHop{addr: local}
 	}
-	n := nextHop{addr: path.IPv6, why: "the interface has no IPv6 address that could be the next hop"}
-	if local.Is6() {
-		n.addr = local
-	}
-	if n.carried() && !a.internal && !s.MultiHop {
-		n.linkLocal = path.LinkLocal
-	}
-	return n
+	return nextHop{addr: path.IPv6, why: "the interface has no IPv6 address that could be the next hop"}
 }
 
 func overLinkLocal(path Path) bool {

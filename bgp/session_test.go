@@ -33,7 +33,7 @@ func TestSession(t *testing.T) {
 			"0s call", "0s open AS64500", "0s keepalive",
 			"0s +198.51.100.1/32,198.51.100.2/32 via 192.0.2.11 path [64500]",
 			"0s +198.51.100.3/32 via 192.0.2.11 path [64500] tags [65535:65281]",
-			"0s +2001:db8:1::1/128 via 2001:db8::11 and fe80::11 path [64500]",
+			"0s +2001:db8:1::1/128 via 2001:db8::11 path [64500]",
 			"0s end of ipv4", "0s end of ipv6",
 		}, r.told())
 		same(t, "OPEN", []Open{{
@@ -433,7 +433,7 @@ func TestRefresh(t *testing.T) {
 			route("198.51.100.1/32", nil), route("2001:db8:1::1/128", nil))}})
 		r.told()
 		r.says(RouteRefresh{IPv6: true}, nil)
-		same(t, "IPv6 again", []string{"0s +2001:db8:1::1/128 via 2001:db8::11 and fe80::11 path [64500]"}, r.told())
+		same(t, "IPv6 again", []string{"0s +2001:db8:1::1/128 via 2001:db8::11 path [64500]"}, r.told())
 		r.says(RouteRefresh{}, nil)
 		same(t, "IPv4 again", []string{"0s +198.51.100.1/32 via 192.0.2.11 path [64500]"}, r.told())
 		same(t, "counted", uint64(2), l.status("tor").Counters.RefreshesReceived)
