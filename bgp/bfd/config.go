@@ -60,13 +60,18 @@ type Profile struct {
 	MinimumTTL uint8
 }
 
-// WithDefaults returns p with every zero field set to its default.
+// minInterval is the shortest interval that is of any use in a process among
+// others. RFC 7419 begins with 3.3 ms.
+const minInterval = time.Millisecond
+
+// WithDefaults returns p with every zero field set to its default, and with
+// intervals of at least 1 ms that fit into a packet.
 func (p Profile) WithDefaults() Profile {
 	interval := func(d *time.Duration, byDefault time.Duration) {
 		if *d <= 0 {
 			*d = byDefault
 		}
-		*d = min(*d, maxInterval)
+		*d = min(max(*d, minInterval), maxInterval)
 	}
 	interval(&p.ReceiveInterval, 300*time.Millisecond)
 	interval(&p.TransmitInterval, 300*time.Millisecond)

@@ -60,7 +60,7 @@ func (w *Sockets) Echo(r bfd.EchoRoute) (bfd.Listener, bfd.Sender, error) {
 		return nil, nil, plain(err)
 	}
 	e := &echo{route: r, to: to, sender: newSender(file, raw, to, 0)}
-	e.waiter.init(file, raw)
+	e.initWaiter(file, raw)
 	e.message.init()
 	return e, e, nil
 }

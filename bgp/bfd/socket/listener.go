@@ -31,7 +31,7 @@ func newListener(c *net.UDPConn, ipv6 bool) (*listener, error) {
 		return nil, err
 	}
 	l := &listener{conn: c, ipv6: ipv6}
-	l.waiter.init(c, raw)
+	l.initWaiter(c, raw)
 	l.message.init()
 	return l, nil
 }
@@ -50,8 +50,8 @@ func (l *listener) Receive(p *bfd.Packet) (bool, error) {
 		p.Source = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&m.name)).Addr)
 	}
 	for rest := m.oob[:m.header.Controllen]; len(rest) >= unix.SizeofCmsghdr; {
-		h, data, after, err := unix.ParseOneSocketControlMessage(rest)
-		if err != nil {
+		h, data, after, bad := unix.ParseOneSocketControlMessage(rest)
+		if bad != nil { // which leaves the TTL 0, and that is not accepted
 			break
 		}
 		rest = after
@@ -85,7 +85,7 @@ type waiter struct {
 	ready  func(fd uintptr) bool // made once: a literal per wait would be garbage
 }
 
-func (w *waiter) init(c io.Closer, raw syscall.RawConn) {
+func (w *waiter) initWaiter(c io.Closer, raw syscall.RawConn) {
 	w.closer, w.raw, w.poll = c, raw, make([]unix.PollFd, 1)
 	w.ready = func(fd uintptr) bool {
 		w.poll[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
