@@ -23,10 +23,10 @@ type question struct {
 
 // claim is an ARP reply or a neighbour advertisement: Addr is at MAC.
 type claim struct {
-	Addr  netip.Addr
-	MAC   MAC
-	To    station
-	count *counters // of Addr
+	Addr   netip.Addr
+	MAC    MAC
+	To     station
+	record *record // of Addr
 }
 
 // silence is why a frame is not answered; the zero value is no silence.
@@ -39,22 +39,31 @@ const (
 	otherLink    silence = "address not announced on this link"
 	reflection   silence = "sent by this interface"
 	announcement silence = "announcement of the address by its sender"
+	standsBack   silence = "another speaker answers"
+	unfit        silence = "this process may not answer now"
 	badAsker     silence = "asker cannot be answered"
 )
 
-// table is what is owned, and where. It is immutable; what its counters count is
-// not part of it.
+// table is what is owned, and where. It is immutable; records are not part of
+// it.
 type table map[netip.Addr]*owned
 
 // owned is an address in a table.
 type owned struct {
 	interfaces []string // sorted
+	before     []MAC    // sorted; see Announcement
 	since      time.Time
-	count      *counters // lives on from table to table while the address is owned
+	record     *record // lives on from table to table while the address is there
 }
 
-// counters of one address; see AddressStatus.
-type counters struct{ requests, responses, gratuitous atomic.Uint64 }
+// record is what becomes of one address over time. The first three are counters;
+// see AddressStatus.
+type record struct {
+	requests, responses, gratuitous atomic.Uint64
+
+	standing atomic.Uint32 // a standing
+	conflict atomic.Pointer[Conflict]
+}
 
 // answer is the whole rule by which anything is ever answered: q, heard on link,
 // gets a claim or else a silence. The table comes first, so that a flood for
@@ -73,10 +82,12 @@ func answer(t table, link *Interface, q question) (claim, silence) {
 		return claim{}, announcement
 	case !q.Asker.MAC.isStation():
 		return claim{}, badAsker
+	case !o.standing().answers(q):
+		return claim{}, standsBack
 	}
 	to := q.Asker
 	if to.IP.Is6() && to.IP.IsUnspecified() {
 		to = allNodes() // the asker has no address to be told at (RFC 4861, 7.2.4)
 	}
-	return claim{Addr: q.Addr, MAC: link.MAC, To: to, count: o.count}, ""
+	return claim{Addr: q.Addr, MAC: link.MAC, To: to, record: o.record}, ""
 }

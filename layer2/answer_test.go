@@ -13,11 +13,16 @@ import (
 func newResponder(p Protocol, addrs ...netip.Addr) *responder {
 	t := make(table)
 	for _, addr := range addrs {
-		t[addr] = &owned{interfaces: []string{"eth0"}, count: new(counters)}
+		t[addr] = &owned{interfaces: []string{"eth0"}, record: new(record)}
 	}
 	var at atomic.Pointer[table]
 	at.Store(&t)
-	return &responder{link: Interface{Name: "eth0", MAC: ours}, protocol: p, table: &at}
+	var own atomic.Pointer[[]MAC]
+	own.Store(&[]MAC{ours})
+	return &responder{
+		link: Interface{Name: "eth0", MAC: ours}, protocol: p, table: &at, own: &own,
+		fit: func() bool { return true }, contests: make(chan contest, 8),
+	}
 }
 
 func TestAnswer(t *testing.T) {

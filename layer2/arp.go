@@ -65,6 +65,16 @@ func (p arpPacket) question() (question, bool) {
 	return question{Addr: p.TPA, Asker: station{IP: p.SPA, MAC: p.SHA}}, p.Op == arpRequest
 }
 
+// says returns who has which address according to the sender, whatever kind of
+// packet it is (RFC 5227, 2.4). A probe, sent from 0.0.0.0, says nothing.
+func (p arpPacket) says() station { return station{IP: p.SPA, MAC: p.SHA} }
+
+// arpProbe asks whether anybody has an address, in a way that changes nobody's
+// mind about who does (RFC 5227, 2.1.1).
+func arpProbe(addr netip.Addr, mac MAC) arpPacket {
+	return arpPacket{Dst: broadcast(), Src: mac, Op: arpRequest, SHA: mac, SPA: netip.IPv4Unspecified(), TPA: addr}
+}
+
 // arpAnswer returns the reply that carries c: to the asker alone, with sender
 // and target exchanged (RFC 826; RFC 5227, 2.6 discourages broadcast replies).
 func arpAnswer(c claim) arpPacket {

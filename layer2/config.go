@@ -15,6 +15,9 @@ type Config struct {
 	// Announcements are the addresses to answer for, sorted by Addr, each Addr
 	// once.
 	Announcements []Announcement
+	// Speakers are the hardware addresses of the other speakers of this cluster,
+	// sorted. Whoever else claims an address announced is a stranger.
+	Speakers []MAC
 }
 
 // Interface is one link as it is now.
@@ -39,15 +42,20 @@ type Announcement struct {
 	// Interfaces are names out of Config.Interfaces, sorted. A name that is not
 	// there, or whose protocol is off, is not answered on; none means nowhere.
 	Interfaces []string
+	// Before are the hardware addresses of speakers that would be the owner rather
+	// than this node if they lived, sorted. One that claims the address after all
+	// is right: this node stands back.
+	Before []MAC
 }
 
 // Equal reports whether c and o ask for the same.
 func (c Config) Equal(o Config) bool {
 	return slices.Equal(c.Interfaces, o.Interfaces) &&
+		slices.Equal(c.Speakers, o.Speakers) &&
 		slices.EqualFunc(c.Announcements, o.Announcements, Announcement.Equal)
 }
 
 // Equal reports whether a and o ask for the same.
 func (a Announcement) Equal(o Announcement) bool {
-	return a.Addr == o.Addr && slices.Equal(a.Interfaces, o.Interfaces)
+	return a.Addr == o.Addr && slices.Equal(a.Interfaces, o.Interfaces) && slices.Equal(a.Before, o.Before)
 }

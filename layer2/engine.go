@@ -15,16 +15,34 @@ import (
 type Options struct {
 	// Wire opens the sockets. It is required.
 	Wire Wire
+	// Fit reports whether this process may answer now. It is asked before every
+	// frame that is sent, and has to be quick. Nil: always.
+	Fit func() bool
+	// YieldTime is how long an address that has become another node's is answered
+	// if that one does not announce it; 0 means 1 s.
+	YieldTime time.Duration
+	// Refresh is how often an address is announced while nothing happens, so that
+	// switches remember where it is; 0 means 2 min, negative never.
+	Refresh time.Duration
 	// Log gets the transitions of ports. Nil discards them.
 	Log *slog.Logger
 }
+
+const (
+	defaultYieldTime = time.Second
+	// Switches forget a station after five minutes of silence (IEEE 802.1D, 7.9.2).
+	defaultRefresh = 2 * time.Minute
+)
 
 // Engine answers ARP and NDP for the addresses of its latest Config and
 // announces those that become its own. Its methods may be called from any
 // goroutine, before, during and after Run.
 type Engine struct {
-	wire Wire
-	log  *slog.Logger
+	wire      Wire
+	fit       func() bool
+	yieldTime time.Duration
+	refresh   time.Duration
+	log       *slog.Logger
 
 	ran     atomic.Bool
 	ordered chan struct{} // a Config waits in order
@@ -35,6 +53,7 @@ type Engine struct {
 
 	// Written by the loop alone.
 	table atomic.Pointer[table]
+	own   atomic.Pointer[[]MAC]
 	links atomic.Pointer[[]InterfaceStatus]
 }
 
@@ -46,13 +65,26 @@ func New(o Options) (*Engine, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Fit == nil {
+		o.Fit = func() bool { return true }
+	}
+	if o.YieldTime == 0 {
+		o.YieldTime = defaultYieldTime
+	}
+	if o.Refresh == 0 {
+		o.Refresh = defaultRefresh
+	}
 	e := &Engine{
-		wire:    o.Wire,
-		log:     o.Log,
-		ordered: make(chan struct{}, 1),
-		changed: make(chan struct{}, 1),
+		wire:      o.Wire,
+		fit:       o.Fit,
+		yieldTime: o.YieldTime,
+		refresh:   max(0, o.Refresh),
+		log:       o.Log,
+		ordered:   make(chan struct{}, 1),
+		changed:   make(chan struct{}, 1),
 	}
 	e.table.Store(&table{})
+	e.own.Store(&[]MAC{})
 	e.links.Store(&[]InterfaceStatus{})
 	return e, nil
 }
@@ -89,15 +121,21 @@ func (e *Engine) Status() Status {
 		return found && s.Interfaces[i].port(protocolOf(addr)).Open
 	}
 	for addr, o := range *e.table.Load() {
+		standing := o.standing()
+		if standing == yielding || standing == yielded {
+			continue
+		}
 		a := AddressStatus{
+			Conceded:   standing == conceded,
+			Conflict:   o.record.conflict.Load(),
 			Addr:       addr,
 			Since:      o.since,
-			Responses:  o.count.responses.Load(), // first, so that it never exceeds Requests
-			Requests:   o.count.requests.Load(),
-			Gratuitous: o.count.gratuitous.Load(),
+			Responses:  o.record.responses.Load(), // first, so that it never exceeds Requests
+			Requests:   o.record.requests.Load(),
+			Gratuitous: o.record.gratuitous.Load(),
 		}
 		for _, link := range o.interfaces {
-			if open(addr, link) {
+			if open(addr, link) && standing == answering {
 				a.Interfaces = append(a.Interfaces, link)
 			}
 		}
@@ -107,9 +145,10 @@ func (e *Engine) Status() Status {
 	return s
 }
 
-// Run answers and announces until ctx is done, then falls silent, and returns
-// nil once every goroutine has ended and every socket is closed. It fails at
-// once if the engine has run before.
+// Run answers and announces until ctx is done. Then it answers on until others
+// have announced what was its own, or YieldTime has passed, and returns nil once
+// every goroutine has ended and every socket is closed. It fails at once if the
+// engine has run before.
 func (e *Engine) Run(ctx context.Context) error {
 	if e.ran.Swap(true) {
 		return errors.New("layer2: failed to run the engine: it has run before")
@@ -119,27 +158,35 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	done := ctx.Done()
+	for done != nil || len(l.contests.yields) > 0 {
 		select {
-		case <-ctx.Done():
-			return nil
+		case <-done:
+			done = nil // there is no other end
+			l.apply(Config{Interfaces: l.config.Interfaces, Speakers: l.config.Speakers}, time.Now())
 		case <-e.ordered:
-			l.apply(e.latest(), time.Now())
+			if done != nil {
+				l.apply(e.latest(), time.Now())
+			}
 		case b := <-l.broken:
 			l.lose(b, time.Now())
+		case c := <-l.contests.heard:
+			l.settle(c, time.Now())
 		case <-timer.C:
 		}
 		now := time.Now()
 		l.retry(now)
+		l.watch(now)
 		l.announce(now)
 		l.join(now)
 		l.publish()
-		if next, ok := l.wake(); ok {
+		if next, ok := l.wake(now); ok {
 			timer.Reset(time.Until(next))
 		} else {
 			timer.Stop()
 		}
 	}
+	return nil
 }
 
 // signal makes c ready to receive from, unless it already is.

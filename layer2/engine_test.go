@@ -179,9 +179,10 @@ func TestAnswersWhereTold(t *testing.T) {
 			tr.Error(diff)
 		}
 
-		// Withdrawn: silent at once, groups left, nothing said.
+		// Withdrawn: silent when nobody has taken over, groups left, nothing said.
 		tr.memory.set(func() { tr.memory.refuseWrite = nil })
 		tr.Set(Config{Interfaces: links})
+		time.Sleep(defaultYieldTime)
 		synctest.Wait()
 		ask()
 		time.Sleep(time.Minute)
@@ -241,6 +242,7 @@ func TestGroups(t *testing.T) {
 			{nil, nil},
 		} {
 			tr.Set(Config{Interfaces: links, Announcements: onEth0(step.addrs...)})
+			time.Sleep(defaultYieldTime)
 			if diff := cmp.Diff(step.want, tr.memory.groups("eth0"), sameAddr); diff != "" {
 				tr.Errorf("%v: %s", step.addrs, diff)
 			}

@@ -171,6 +171,8 @@ func inWords(b []byte) string {
 			return fmt.Sprintf("announce %v at %v", p.SPA, p.SHA)
 		case p.Op == arpReply && p.SPA == p.TPA && p.SHA == p.THA && p.Dst == broadcast():
 			return fmt.Sprintf("announce %v at %v, as reply", p.SPA, p.SHA)
+		case p.Op == arpRequest && p.SPA.IsUnspecified():
+			return fmt.Sprintf("ask %v", p.TPA)
 		case p.Op == arpReply:
 			return fmt.Sprintf("tell %v: %v at %v", p.TPA, p.SPA, p.SHA)
 		}
@@ -180,6 +182,9 @@ func inWords(b []byte) string {
 			return fmt.Sprintf("announce %v at %v", p.Target, p.LinkAddr)
 		}
 		return fmt.Sprintf("tell %v: %v at %v", p.Dst, p.Target, p.LinkAddr)
+	}
+	if p, ok := parseNDP(b); ok && p.Type == ndpSolicit && p.Src.IsUnspecified() {
+		return fmt.Sprintf("ask %v", p.Target)
 	}
 	return fmt.Sprintf("% x", b)
 }
@@ -249,17 +254,25 @@ type trial struct {
 // leaves nothing open behind.
 func inTime(t *testing.T, f func(tr *trial)) {
 	t.Helper()
+	inTimeWith(t, Options{Refresh: -1}, f)
+}
+
+// inTimeWith is inTime with an engine that is made of o.
+func inTimeWith(t *testing.T, o Options, f func(tr *trial)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		tr := &trial{T: t, memory: newMemory(), log: &logbook{}}
 		var err error
-		tr.Engine, err = New(Options{Wire: tr.memory, Log: slog.New(slog.NewTextHandler(tr.log, &slog.HandlerOptions{
+		o.Wire = tr.memory
+		o.Log = slog.New(slog.NewTextHandler(tr.log, &slog.HandlerOptions{
 			ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 				if a.Key == slog.TimeKey {
 					return slog.Attr{}
 				}
 				return a
 			},
-		}))})
+		}))
+		tr.Engine, err = New(o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -48,6 +48,9 @@ type gratuitous struct {
 	repeats   dueHeap // announced before
 	nextFirst time.Time
 	nextAgain time.Time
+	// refresh is how often an address is announced for as long as it is owned; 0
+	// for never after the repeats.
+	refresh time.Duration
 }
 
 // job is the announcement of one address on one link until its last repeat.
@@ -125,6 +128,11 @@ func (g *gratuitous) plan(j *job, now time.Time) {
 			heap.Push(&g.repeats, j)
 			return
 		}
+	}
+	if g.refresh > 0 {
+		j.due = now.Add(g.refresh)
+		heap.Push(&g.repeats, j)
+		return
 	}
 	delete(g.jobs, j.what)
 }

@@ -16,6 +16,7 @@ type loop struct {
 	config     Config
 	ports      map[portID]*port
 	gratuitous gratuitous
+	contests   contests
 
 	readers sync.WaitGroup
 	broken  chan broken
@@ -24,11 +25,15 @@ type loop struct {
 }
 
 func newLoop(e *Engine) *loop {
-	return &loop{engine: e, ports: make(map[portID]*port), broken: make(chan broken)}
+	return &loop{
+		engine: e, ports: make(map[portID]*port), broken: make(chan broken),
+		gratuitous: gratuitous{refresh: e.refresh}, contests: newContests(),
+	}
 }
 
 // close ends all that the loop has started.
 func (l *loop) close() {
+	l.contests.yields = nil
 	l.apply(Config{}, time.Time{})
 	l.publish()
 	l.readers.Wait()
@@ -36,10 +41,11 @@ func (l *loop) close() {
 
 // apply makes c the state to keep up.
 func (l *loop) apply(c Config, now time.Time) {
+	before := *l.engine.table.Load()
 	l.config = c
 	l.changed = true
-	// The table comes first: from here on, what was withdrawn is not answered.
-	l.engine.table.Store(l.newTable(now))
+	l.yield(before, now)
+	l.tabulate(l.latestTable(now))
 
 	wanted := l.wanted()
 	for _, id := range l.sortedPorts() {
@@ -65,21 +71,68 @@ func (l *loop) apply(c Config, now time.Time) {
 			l.mend(p, now)
 		}
 	}
+	for _, a := range c.Announcements {
+		if o := (*l.engine.table.Load())[a.Addr]; o.standing() == checking && l.contests.checks[a.Addr].IsZero() {
+			l.check(a.Addr, now)
+		}
+	}
 }
 
-// newTable returns the table for the config. An address owned before keeps its
-// age and its counters.
-func (l *loop) newTable(now time.Time) *table {
-	before := *l.engine.table.Load()
-	t := make(table, len(l.config.Announcements))
+// yield finds the addresses that were answered and are no longer this node's:
+// they are answered for some time yet, on links that stay.
+func (l *loop) yield(before table, now time.Time) {
+	if l.contests.yields == nil {
+		return
+	}
 	for _, a := range l.config.Announcements {
-		o := &owned{interfaces: a.Interfaces, since: now, count: new(counters)}
-		if was := before[a.Addr]; was != nil {
-			o.since, o.count = was.since, was.count
+		delete(l.contests.yields, a.Addr)
+	}
+	for addr, o := range before {
+		_, still := slices.BinarySearchFunc(l.config.Announcements, addr, func(a Announcement, addr netip.Addr) int { return a.Addr.Compare(addr) })
+		if still || !o.record.standing.CompareAndSwap(uint32(answering), uint32(yielding)) {
+			continue
+		}
+		l.contests.yields[addr] = now.Add(l.engine.yieldTime)
+	}
+}
+
+// latestTable returns the table for the config and what is on its way out. An
+// address owned before keeps its age and its record.
+func (l *loop) latestTable(now time.Time) table {
+	before := *l.engine.table.Load()
+	t := make(table, len(l.config.Announcements)+len(l.contests.yields))
+	for _, a := range l.config.Announcements {
+		o := &owned{interfaces: a.Interfaces, before: a.Before, since: now, record: new(record)}
+		if was := before[a.Addr]; was != nil && was.standing() != yielding && was.standing() != yielded {
+			o.since, o.record = was.since, was.record
+		} else if len(a.Before) > 0 {
+			o.record.standing.Store(uint32(checking))
 		}
 		t[a.Addr] = o
 	}
-	return &t
+	for addr := range l.contests.yields {
+		o := *before[addr]
+		o.interfaces = slices.DeleteFunc(slices.Clone(o.interfaces), func(link string) bool {
+			return !slices.ContainsFunc(l.config.Interfaces, func(i Interface) bool { return i.Name == link })
+		})
+		if len(o.interfaces) == 0 {
+			delete(l.contests.yields, addr)
+			continue
+		}
+		t[addr] = &o
+	}
+	return t
+}
+
+// tabulate makes t what is answered: from here on, what is not in it is silent.
+func (l *loop) tabulate(t table) {
+	own := make([]MAC, len(l.config.Interfaces))
+	for i := range l.config.Interfaces {
+		own[i] = l.config.Interfaces[i].MAC
+	}
+	l.engine.own.Store(&own)
+	l.engine.table.Store(&t)
+	l.forget(t)
 }
 
 // wanted returns the ports that the config asks for, and their links.
@@ -105,6 +158,13 @@ func (l *loop) addressesByPort() map[portID][]netip.Addr {
 			out[id] = append(out[id], a.Addr)
 		}
 	}
+	t := *l.engine.table.Load()
+	for addr := range l.contests.yields {
+		for _, link := range t[addr].interfaces {
+			id := portID{Link: link, Protocol: protocolOf(addr)}
+			out[id] = append(out[id], addr)
+		}
+	}
 	return out
 }
 
@@ -127,26 +187,37 @@ func (l *loop) retry(now time.Time) {
 }
 
 // announce sends the gratuitous frames that are due. A frame that cannot be sent
-// is not tried again by itself: the next repeat is.
+// is not tried again by itself: the next repeat is. A process that may not answer
+// may not announce either, and what is due waits.
 func (l *loop) announce(now time.Time) {
-	t := *l.engine.table.Load()
+	if !l.engine.fit() {
+		return
+	}
 	for _, what := range l.gratuitous.take(now) {
-		id := portID{Link: what.Link, Protocol: protocolOf(what.Addr)}
-		p, count := l.ports[id], t[what.Addr].count
-		if id.Protocol == NDP {
-			l.send(p, count, ndpGratuitous(what.Addr, p.link.MAC).append(l.frame[:0]))
-			continue
-		}
-		for _, form := range arpGratuitous(what.Addr, p.link.MAC) {
-			l.send(p, count, form.append(l.frame[:0]))
-		}
+		l.say(what)
 	}
 }
 
-func (l *loop) send(p *port, count *counters, frame []byte) {
+// say sends the gratuitous frames of one address on one link.
+func (l *loop) say(what onLink) {
+	id := portID{Link: what.Link, Protocol: protocolOf(what.Addr)}
+	p, o := l.ports[id], (*l.engine.table.Load())[what.Addr]
+	if p == nil || p.session == nil || o == nil {
+		return
+	}
+	if id.Protocol == NDP {
+		l.send(p, o.record, ndpGratuitous(what.Addr, p.link.MAC).append(l.frame[:0]))
+		return
+	}
+	for _, form := range arpGratuitous(what.Addr, p.link.MAC) {
+		l.send(p, o.record, form.append(l.frame[:0]))
+	}
+}
+
+func (l *loop) send(p *port, record *record, frame []byte) {
 	l.frame = frame
 	if _, err := p.session.conn.Write(frame); err == nil {
-		count.gratuitous.Add(1)
+		record.gratuitous.Add(1)
 	}
 }
 
@@ -163,9 +234,19 @@ func (l *loop) join(now time.Time) {
 	}
 }
 
+// unfitPause is how long what is due waits before the process is asked again
+// whether it may answer.
+const unfitPause = 20 * time.Millisecond
+
 // wake returns when there is something to do next, and false if never.
-func (l *loop) wake() (time.Time, bool) {
+func (l *loop) wake(now time.Time) (time.Time, bool) {
 	next, ok := l.gratuitous.wake()
+	if ok && next.Before(now.Add(unfitPause)) && !l.engine.fit() {
+		next = now.Add(unfitPause)
+	}
+	if at, due := l.contestDue(); due && (!ok || at.Before(next)) {
+		next, ok = at, true
+	}
 	urgent := l.gratuitous.urgent()
 	for _, p := range l.ports {
 		if p.joining() && !urgent {

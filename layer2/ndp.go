@@ -166,6 +166,30 @@ func (p ndpPacket) question() (question, bool) {
 	return question{Addr: p.Target, Asker: asker}, p.Type == ndpSolicit
 }
 
+// says returns who has which address according to the sender: in an
+// advertisement the target's, and in a solicitation its own.
+func (p ndpPacket) says() station {
+	s := station{IP: p.Src, MAC: p.SrcMAC}
+	if p.Type == ndpAdvertise {
+		s.IP = p.Target
+	}
+	if p.LinkAddr != (MAC{}) {
+		s.MAC = p.LinkAddr
+	}
+	return s
+}
+
+// ndpProbe asks whether anybody has an address, as duplicate address detection
+// does (RFC 4862, 5.4.2).
+func ndpProbe(addr netip.Addr, mac MAC) ndpPacket {
+	group := solicitedNode(addr)
+	g := group.As16()
+	return ndpPacket{
+		DstMAC: MAC{0x33, 0x33, g[12], g[13], g[14], g[15]}, SrcMAC: mac,
+		Dst: group, Src: netip.IPv6Unspecified(), Type: ndpSolicit, Target: addr,
+	}
+}
+
 // ndpAnswer returns the advertisement that carries c. Override is always set: the
 // address has one owner, and without the flag a neighbour keeps the MAC of the
 // owner before (RFC 4861, 7.2.5), which would stop failover. Router never is: the

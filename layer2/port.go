@@ -84,8 +84,12 @@ func (l *loop) joinSome(p *port, now time.Time) {
 
 // assign starts to announce what has become p's, and stops what no longer is.
 func (l *loop) assign(p *port) {
+	t := *l.engine.table.Load()
 	keep := make(map[netip.Addr]bool, len(p.addrs))
 	for _, addr := range p.addrs {
+		if o := t[addr]; o == nil || o.standing() != answering {
+			continue
+		}
 		keep[addr] = true
 		if !p.session.announced[addr] {
 			l.gratuitous.start(onLink{Addr: addr, Link: p.id.Link})

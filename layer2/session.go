@@ -42,7 +42,10 @@ func (l *loop) open(p *port, now time.Time) (*session, error) {
 		}
 		s.memberships = memberships{link: p.id.Link, groups: groups, joined: make(map[netip.Addr]bool)}
 	}
-	r := responder{link: p.link, protocol: p.id.Protocol, table: &l.engine.table}
+	r := responder{
+		link: p.link, protocol: p.id.Protocol, table: &l.engine.table, own: &l.engine.own,
+		fit: l.engine.fit, contests: l.contests.heard,
+	}
 	l.readers.Go(func() {
 		defer close(s.done)
 		b := broken{port: p, session: s, err: r.serve(conn)}

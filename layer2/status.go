@@ -50,6 +50,20 @@ type AddressStatus struct {
 	// Gratuitous counts the unasked frames sent: two for each ARP announcement on
 	// a link, one for NDP (metallb_layer2_gratuitous_sent).
 	Gratuitous uint64
+	// Conceded is set while the address is not answered, because a speaker that
+	// ranks before this node still does.
+	Conceded bool
+	// Conflict is the last stranger that claimed the address; nil for none.
+	Conflict *Conflict
+}
+
+// Conflict is a host outside this cluster that claims an address of ours.
+type Conflict struct {
+	MAC       MAC
+	Interface string
+	// Since is when it was first heard, Last when it was last; Times is how often.
+	Since, Last time.Time
+	Times       uint64
 }
 
 func (s *InterfaceStatus) port(p Protocol) *PortStatus {

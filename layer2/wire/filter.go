@@ -18,31 +18,28 @@ const (
 )
 
 // filter returns the program that the kernel runs on every frame before it
-// wakes the process: it passes the requests that may deserve an answer, and of a
-// storm of anything else nothing.
+// wakes the process: it passes what asks for an address and what claims one, and
+// of a storm of anything else nothing.
 //
 // Whether the frame is for this host is the kernel's own verdict, the packet
 // type. It is right where a comparison with the interface's MAC would be wrong:
 // after the MAC has changed, and for a tagged frame of a VLAN that this host does
 // not have, which arrives on the parent interface with its tag removed and the
 // type "other host".
-//
-// To hear conflicts, and not only requests, let the second value of the last
-// test pass too: ARP replies and neighbour advertisements.
 func filter(p layer2.Protocol) ([]bpf.RawInstruction, error) {
 	var tests []test
 	switch p {
 	case layer2.ARP:
 		tests = []test{
 			{bpf.LoadExtension{Num: bpf.ExtType}, []uint32{unix.PACKET_HOST, unix.PACKET_BROADCAST}},
-			{bpf.LoadAbsolute{Off: arpOp, Size: 2}, []uint32{1}}, // request; reply is 2
+			{bpf.LoadAbsolute{Off: arpOp, Size: 2}, []uint32{1, 2}}, // request, reply
 		}
 	case layer2.NDP:
 		tests = []test{
 			{bpf.LoadExtension{Num: bpf.ExtType}, []uint32{unix.PACKET_HOST, unix.PACKET_MULTICAST}},
 			{bpf.LoadAbsolute{Off: ipNextHeader, Size: 1}, []uint32{unix.IPPROTO_ICMPV6}},
 			{bpf.LoadAbsolute{Off: ipHopLimit, Size: 1}, []uint32{255}},
-			{bpf.LoadAbsolute{Off: icmpType, Size: 1}, []uint32{135}}, // solicitation; advertisement is 136
+			{bpf.LoadAbsolute{Off: icmpType, Size: 1}, []uint32{135, 136}}, // solicitation, advertisement
 		}
 	}
 	return bpf.Assemble(program(tests))

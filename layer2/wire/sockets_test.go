@@ -36,7 +36,8 @@ func (h *host) open(tb testing.TB, p layer2.Protocol) layer2.Conn {
 	return c
 }
 
-// TestFilter: of all that arrives, only requests for this host reach the process.
+// TestFilter: of all that arrives, only what asks for an address or claims one,
+// and is for this host, reaches the process.
 func TestFilter(t *testing.T) {
 	t.Parallel()
 	s := newSegment(t)
@@ -58,15 +59,14 @@ func TestFilter(t *testing.T) {
 	routed[21] = 64
 
 	for protocol, pass := range map[layer2.Protocol][][]byte{
-		layer2.ARP: {request(client4, owned4).frame(t), unicast.frame(t)},
-		layer2.NDP: {solicit(t, client6, owned6).frame(t), probe.frame(t)},
+		layer2.ARP: {request(client4, owned4).frame(t), unicast.frame(t), reply.frame(t)},
+		layer2.NDP: {solicit(t, client6, owned6).frame(t), probe.frame(t), gratuitous.frame(t)},
 	} {
 		c := s.node.open(t, protocol)
 		t.Cleanup(func() { _ = c.Close() })
 		tap := s.client.tap(t, unix.ETH_P_ARP)
 		for _, f := range [][]byte{
-			ip(0x0800), ip(0x86dd), ip(0x88cc), elsewhere.frame(t), group.frame(t), reply.frame(t),
-			gratuitous.frame(t), routed, tagged(pass[0], 5),
+			ip(0x0800), ip(0x86dd), ip(0x88cc), elsewhere.frame(t), group.frame(t), routed, tagged(pass[0], 5),
 		} {
 			tap.send(f)
 		}

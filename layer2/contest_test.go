@@ -1,0 +1,289 @@
+package layer2
+
+import (
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	elder   = MAC{2, 0, 0, 0, 0, 0x0e} // a speaker that ranks before us
+	younger = MAC{2, 0, 0, 0, 0, 0x0f} // one that ranks after us
+)
+
+// TestStanding is the whole rule of who stands back.
+func TestStanding(t *testing.T) {
+	t.Parallel()
+	probe := question{Addr: owned4, Asker: station{netip.IPv4Unspecified(), client}}
+	ask := question{Addr: owned4, Asker: station{clientIP, client}}
+	for _, tt := range []struct {
+		is                     standing
+		answers, answersProbe  bool
+		claimed, claimedBefore standing
+	}{
+		{answering, true, true, answering, conceded},
+		{checking, false, false, checking, conceded},
+		{conceded, false, false, conceded, conceded},
+		{yielding, true, false, yielded, yielded},
+		{yielded, false, false, yielded, yielded},
+	} {
+		got := []any{tt.is.answers(ask), tt.is.answers(probe), tt.is.after(false), tt.is.after(true)}
+		want := []any{tt.answers, tt.answersProbe, tt.claimed, tt.claimedBefore}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("standing %d: %s", tt.is, diff)
+		}
+	}
+}
+
+// contestTrial owns owned4 and owned6 on eth0 after elder, and has announced them.
+func contestTrial(t *testing.T, before []MAC, f func(tr *trial)) {
+	t.Helper()
+	inTime(t, func(tr *trial) {
+		c := Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned4, owned6), Speakers: []MAC{elder, younger}}
+		for i := range c.Announcements {
+			c.Announcements[i].Before = before
+		}
+		tr.Set(c)
+		time.Sleep(time.Minute)
+		tr.memory.take()
+		tr.log.take()
+		f(tr)
+	})
+}
+
+// claim is how mac announces the addresses.
+func (tr *trial) claim(mac MAC) {
+	tr.memory.hear("eth0", ARP, arpGratuitous(owned4, mac)[0].append(nil))
+	tr.memory.hear("eth0", NDP, ndpGratuitous(owned6, mac).append(nil))
+}
+
+// asked asks for both addresses and returns how many answers there were.
+func (tr *trial) asked() int {
+	tr.memory.take()
+	tr.memory.hear("eth0", ARP, frame(tr, arpRequestHex))
+	tr.memory.hear("eth0", NDP, solicitation().append(nil))
+	return len(tr.memory.take())
+}
+
+// TestTakeoverAsksFirst: a takeover from a speaker that would be the owner if it
+// lived waits for its answer.
+func TestTakeoverAsksFirst(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(tr *trial) {
+		c := Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned4, owned6)}
+		for i := range c.Announcements {
+			c.Announcements[i].Before = []MAC{elder}
+		}
+		tr.Set(c)
+		tr.wantSent(
+			sent{0, "eth0", "ask 192.0.2.80"},
+			sent{0, "eth0", "ask 2001:db8::80"})
+		if n := tr.asked(); n != 0 {
+			tr.Errorf("%d answers before anybody could object", n)
+		}
+		// The one for IPv6 still answers.
+		tr.memory.hear("eth0", NDP, ndpGratuitous(owned6, elder).append(nil))
+		time.Sleep(50 * ms)
+		tr.wantSent(
+			sent{20 * ms, "eth0", "announce 192.0.2.80 at 02:00:00:00:00:01"},
+			sent{20 * ms, "eth0", "announce 192.0.2.80 at 02:00:00:00:00:01, as reply"})
+		if n := tr.asked(); n != 1 {
+			tr.Errorf("%d answers, want that for IPv4", n)
+		}
+	})
+}
+
+// TestStandsBack: a speaker that ranks before us and claims the address is
+// right, until it falls silent.
+func TestStandsBack(t *testing.T) {
+	t.Parallel()
+	contestTrial(t, []MAC{elder}, func(tr *trial) {
+		tr.claim(elder)
+		if n := tr.asked(); n != 0 {
+			tr.Errorf("%d answers", n)
+		}
+		for _, a := range tr.Status().Addresses {
+			if !a.Conceded || len(a.Interfaces) > 0 {
+				tr.Errorf("%+v", a)
+			}
+		}
+		if text := tr.log.take(); strings.Count(text, "standing back") != 2 {
+			tr.Errorf("log: %s", text)
+		}
+		// It answers when asked: so it goes on.
+		for range 10 {
+			time.Sleep(time.Second)
+			tr.claim(elder)
+			tr.memory.take()
+		}
+		if n := tr.asked(); n != 0 {
+			tr.Errorf("%d answers", n)
+		}
+		time.Sleep(4 * time.Second)
+		if n := tr.asked(); n != 2 {
+			tr.Errorf("%d answers after it fell silent", n)
+		}
+	})
+}
+
+// TestDefends: others that claim the address are told once more, at a limited
+// rate; strangers are reported.
+func TestDefends(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		mac      MAC
+		times    int // defences of each address in 20 s of a claim every second
+		conflict bool
+	}{
+		"a speaker that ranks after us": {younger, 20, false},
+		"a stranger":                    {stranger, 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			contestTrial(t, []MAC{elder}, func(tr *trial) {
+				for range 20 {
+					tr.claim(tc.mac)
+					time.Sleep(time.Second)
+				}
+				if got := len(tr.memory.take()); got != 3*tc.times {
+					tr.Errorf("%d frames, want %d", got, 3*tc.times)
+				}
+				if n := tr.asked(); n != 2 {
+					tr.Errorf("%d answers", n)
+				}
+				conflict := tr.Status().Addresses[0].Conflict
+				if (conflict != nil) != tc.conflict {
+					tr.Fatalf("conflict %+v", conflict)
+				}
+				if tc.conflict && (conflict.MAC != tc.mac || conflict.Interface != "eth0" || conflict.Times != 20) {
+					tr.Errorf("conflict %+v", conflict)
+				}
+				if said := strings.Count(tr.log.take(), "host outside the cluster"); tc.conflict && said != 2 || !tc.conflict && said != 0 {
+					tr.Errorf("said %d times", said)
+				}
+			})
+		})
+	}
+}
+
+// TestOwnLinks: what one of our links says is heard on the other one, and means
+// nothing.
+func TestOwnLinks(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(tr *trial) {
+		other := link("eth1", 3)
+		other.MAC = MAC{2, 0, 0, 0, 0, 0x77}
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2), other}, Announcements: onEth0(owned4)})
+		time.Sleep(time.Minute)
+		tr.memory.take()
+		tr.memory.hear("eth0", ARP, arpGratuitous(owned4, other.MAC)[0].append(nil))
+		tr.wantSent()
+	})
+}
+
+// TestYields: an address that becomes another's is answered until that one has
+// announced it, or a second has passed. Whoever checks whether it may take over
+// finds nobody.
+func TestYields(t *testing.T) {
+	t.Parallel()
+	contestTrial(t, nil, func(tr *trial) {
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0()})
+		synctest.Wait()
+		if n := tr.asked(); n != 2 {
+			tr.Errorf("%d answers while nobody else does", n)
+		}
+		tr.memory.hear("eth0", ARP, arpProbe(owned4, younger).append(nil))
+		tr.memory.hear("eth0", NDP, ndpProbe(owned6, younger).append(nil))
+		tr.wantSent()
+		tr.memory.hear("eth0", ARP, arpGratuitous(owned4, younger)[0].append(nil))
+		if n := tr.asked(); n != 1 {
+			tr.Errorf("%d answers after one was announced", n)
+		}
+		if got := tr.Status().Addresses; len(got) != 0 {
+			tr.Errorf("still owns %+v", got)
+		}
+		time.Sleep(defaultYieldTime)
+		if n := tr.asked(); n != 0 {
+			tr.Errorf("%d answers after the yield time", n)
+		}
+		if got := tr.memory.groups("eth0"); len(got) != 0 {
+			tr.Errorf("still in %v", got)
+		}
+	})
+}
+
+// TestComesBackWhileYielding: an address that is ours again is announced again.
+func TestComesBackWhileYielding(t *testing.T) {
+	t.Parallel()
+	contestTrial(t, nil, func(tr *trial) {
+		links := []Interface{link("eth0", 2)}
+		tr.Set(Config{Interfaces: links})
+		time.Sleep(100 * ms)
+		tr.Set(Config{Interfaces: links, Announcements: onEth0(owned4, owned6)})
+		if got := len(tr.memory.take()); got != 3 {
+			tr.Errorf("%d frames, want 3", got)
+		}
+		time.Sleep(time.Minute)
+		if n := tr.asked(); n != 2 {
+			tr.Errorf("%d answers", n)
+		}
+	})
+}
+
+// TestEndYields: at its end an engine answers until others do.
+func TestEndYields(t *testing.T) {
+	t.Parallel()
+	contestTrial(t, nil, func(tr *trial) {
+		began := time.Now()
+		go func() {
+			time.Sleep(30 * ms)
+			tr.memory.conn("eth0", ARP).frames <- arpGratuitous(owned4, younger)[0].append(nil)
+			tr.memory.conn("eth0", NDP).frames <- ndpGratuitous(owned6, younger).append(nil)
+		}()
+		tr.stop()
+		if took := time.Since(began); took > 40*ms {
+			tr.Errorf("it took %v", took)
+		}
+	})
+}
+
+// TestUnfit: a process that may not answer sends nothing, and makes up for it.
+func TestUnfit(t *testing.T) {
+	t.Parallel()
+	var unfit atomic.Bool
+	inTimeWith(t, Options{Fit: func() bool { return !unfit.Load() }}, func(tr *trial) {
+		unfit.Store(true)
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned4, owned6)})
+		time.Sleep(time.Minute)
+		if n := tr.asked(); n != 0 {
+			tr.Errorf("%d frames", n)
+		}
+		unfit.Store(false)
+		time.Sleep(50 * ms)
+		if got := len(tr.memory.take()); got != 3 {
+			tr.Errorf("%d frames, want the announcements", got)
+		}
+		if n := tr.asked(); n != 2 {
+			tr.Errorf("%d answers", n)
+		}
+	})
+}
+
+// TestRefresh: what is owned is announced now and then for ever.
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	inTimeWith(t, Options{Refresh: time.Minute}, func(tr *trial) {
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned6)})
+		time.Sleep(10 * time.Second)
+		tr.memory.take()
+		time.Sleep(time.Hour)
+		if got := len(tr.memory.take()); got != 60 {
+			tr.Errorf("%d announcements in an hour", got)
+		}
+	})
+}
