@@ -129,7 +129,10 @@ func (p *problems) fits(ad *BGPAdvertisement, pool *Pool) bool {
 		var tightest int
 		need := ad.length(family)
 		for i, r := range pool.Ranges {
-			if n := largestBlock(r); FamilyOf(r.From()) == family && n > need {
+			if FamilyOf(r.From()) != family || need == r.From().BitLen() {
+				continue // another family's, or single addresses
+			}
+			if n := largestBlock(r); n > need {
 				tightest, need = i, n
 			}
 		}

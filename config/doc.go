@@ -8,8 +8,9 @@
 // bad object yields a [Problem] naming object, field and value, and drops out;
 // of two objects that contradict each other the younger loses.
 //
-// Layers: objects (what is read) -> compile, pool, advertisement, node (one
-// file per kind) -> snapshot (what is asked). Services are not part of the
+// Layers: objects (what is read) -> compile, and one file per kind: pool,
+// l2advertisement, bgpadvertisement, community, peer with session, bfdprofile,
+// node -> snapshot (what is asked). Services are not part of the
 // snapshot, because one of them changes far more often than the rest of the
 // configuration: [ParseService] and [ParseEndpoints] judge one at a time.
 package config

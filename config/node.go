@@ -24,8 +24,8 @@ type Node struct {
 }
 
 const (
-	// KeyDrain, as an annotation or the key of a taint, makes a cordon mean that
-	// the node leaves. The annotation's value "false" takes it back.
+	// KeyDrain is an annotation, and the key of a taint, that makes a cordon mean
+	// that the node leaves. The annotation's value "false" takes it back.
 	KeyDrain = annotationPrefix + "drain"
 
 	// taintAutoscaler is what the cluster autoscaler puts on a node that it is

@@ -39,6 +39,9 @@ func summary(s *config.Snapshot) map[string][]string {
 		for _, ad := range p.L2 {
 			words = append(words, "advertised by "+ad.Name)
 		}
+		for _, ad := range p.BGP {
+			words = append(words, "routed by "+ad.Name)
+		}
 		out[p.Name] = words
 	}
 	return out

@@ -29,7 +29,9 @@ type BGPAdvertisement struct {
 // its own route, from all, to all.
 type BGPAdvertisementSpec struct {
 	// AggregationLength is the prefix length to which an IPv4 address is cut
-	// before it is announced, 1 to 32. Not set: 32, the address itself.
+	// before it is announced, 1 to 32. Not set: 32, the address itself. The
+	// advertisement is not used for pools with an entry that has no block as large
+	// as that: its routes would be for addresses of others, too.
 	//
 	// +optional
 	// +kubebuilder:default=32
@@ -38,7 +40,8 @@ type BGPAdvertisementSpec struct {
 	AggregationLength *int32 `json:"aggregationLength,omitempty"`
 
 	// AggregationLengthV6 is the prefix length to which an IPv6 address is cut
-	// before it is announced, 0 to 128. Not set: 128, the address itself.
+	// before it is announced, 0 to 128. Not set: 128, the address itself. See
+	// aggregationLength.
 	//
 	// +optional
 	// +kubebuilder:default=128
@@ -47,7 +50,9 @@ type BGPAdvertisementSpec struct {
 	AggregationLengthV6 *int32 `json:"aggregationLengthV6,omitempty"`
 
 	// LocalPref is the LOCAL_PREF attribute (RFC 4271, section 5.1.5) shown to
-	// peers of the same autonomous system. Not set, or 0: 100.
+	// peers of the same autonomous system. Not set, or 0: 100. Of two
+	// advertisements that give the same routes of a pool different ones, the
+	// younger is not used for that pool.
 	//
 	// +optional
 	// +kubebuilder:validation:Format=int64
@@ -96,7 +101,8 @@ type BGPAdvertisementSpec struct {
 	// +optional
 	NodeSelectors LabelSelectors `json:"nodeSelectors,omitempty"`
 
-	// Peers are names of the BGPPeers to announce to. Empty: every peer.
+	// Peers are names of the BGPPeers to announce to. Empty: every peer. A name
+	// that no peer has is ignored.
 	//
 	// +optional
 	// +listType=set
