@@ -7,14 +7,20 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 )
 
-// ending is why a session, or an attempt at one, is given up, and what the
-// router is told about it: nothing if say is nil.
+// ending is why a session, or an attempt at one, is given up.
 type ending struct {
 	cause  Cause
 	detail string
-	say    *Notification
+	// say is what the router is told about it; nil for nothing.
+	say *Notification
+	// patience is how long the router may take to act on it and close the
+	// connection, before we do. FRR forgets what it has received and not yet
+	// worked on when a connection ends: withdrawals, and the NOTIFICATION that
+	// tells it not to keep the routes for a graceful restart.
+	patience time.Duration
 }
 
 // dialing says in words why a connection did not come about.

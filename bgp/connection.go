@@ -132,6 +132,22 @@ func (l *line) sayLast(m Message, limit time.Duration) (count int, err error) {
 	return 0, nil
 }
 
+// awaitEnd waits until the router has ended the connection, or for some time.
+func (l *line) awaitEnd(limit time.Duration) {
+	timeout := time.NewTimer(limit)
+	defer timeout.Stop()
+	for {
+		select {
+		case h := <-l.heard:
+			if h.err != nil {
+				return
+			}
+		case <-timeout.C:
+			return
+		}
+	}
+}
+
 // close ends the connection and joins its goroutines.
 func (l *line) close() {
 	close(l.closed)

@@ -140,6 +140,7 @@ type router struct {
 	away       bool  // lets them time out
 	silent     bool  // says nothing by itself
 	deaf       bool  // takes nothing
+	slow       bool  // does not act on a NOTIFICATION
 	narrow     bool  // attributes with communities do not fit
 	target     Target
 	opened     []Open // what it has been told
@@ -249,6 +250,10 @@ func (c *conn) Send(m Message) (int, error) {
 	case Keepalive:
 		if !r.silent {
 			c.inbox <- heard{message: Keepalive{}}
+		}
+	case Notification:
+		if !r.silent && !r.slow {
+			c.inbox <- heard{err: io.EOF}
 		}
 	case Update:
 		r.updates++

@@ -11,6 +11,10 @@ const (
 	// farewellLimit the NOTIFICATION after them, before it is left without.
 	flushLimit    = time.Second
 	farewellLimit = time.Second
+	// leavePatience and restartPatience are how long a router may take to act on
+	// a Cease: on the last one, and on one before another session.
+	leavePatience   = 5 * time.Second
+	restartPatience = time.Second
 )
 
 // errand is what a session has been told to do with itself.
@@ -60,6 +64,8 @@ func farewell(node string) ending {
 		cause:  ShutDown,
 		detail: "this node leaves",
 		say:    &Notification{Code: ErrorCease, Subcode: ceaseShutdown, Text: fmt.Sprintf("node %s is leaving", node)},
+
+		patience: leavePatience,
 	}
 }
 
@@ -72,8 +78,10 @@ func (p *peering) onErrand(now time.Time) (done bool) {
 		return false
 	case e == remove:
 		m.end(ending{
-			cause: Removed, detail: "the peer is no longer configured",
-			say: &Notification{Code: ErrorCease, Subcode: ceaseDeconfigured},
+			cause:    Removed,
+			detail:   "the peer is no longer configured",
+			say:      &Notification{Code: ErrorCease, Subcode: ceaseDeconfigured},
+			patience: leavePatience,
 		}, now)
 		return true
 	case e == restart && m.graceful():

@@ -50,6 +50,10 @@ func TestLeave(t *testing.T) {
 			},
 			told: []string{"14s close"}, // two seconds to drain, one to flush, one for the last word
 		},
+		"a router that takes its time": {
+			router: func(r *router) { r.slow = true },
+			told:   []string{`10s notification Cease/Administrative Shutdown: "node node-1 is leaving"`, "15s close"},
+		},
 		"a router that is away": {
 			router: func(r *router) { r.away = true },
 			told:   nil,

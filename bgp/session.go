@@ -176,7 +176,7 @@ func (p *peering) obey(now time.Time) {
 // them are with the same router and it keeps our routes meanwhile, nothing is
 // said that would make it drop them.
 func reconfigured(before, after Session, graceful bool) ending {
-	e := ending{cause: Reconfigured, detail: "the session is configured anew"}
+	e := ending{cause: Reconfigured, detail: "the session is configured anew", patience: restartPatience}
 	switch {
 	case before.remote() != after.remote():
 		e.say = &Notification{Code: ErrorCease, Subcode: ceaseDeconfigured}
@@ -211,7 +211,8 @@ func (p *peering) act(ctx context.Context, now time.Time) {
 		p.write(ctx, e)
 	}
 	if do.hangUp != nil {
-		p.hangUp(do.hangUp.say, now)
+		p.publish() // first: it may take a while
+		p.hangUp(*do.hangUp, now)
 	}
 	if do.dial {
 		s := p.order.peer.Session
@@ -226,15 +227,16 @@ func (p *peering) act(ctx context.Context, now time.Time) {
 }
 
 // hangUp ends the connection or the attempt, with a last word if there is one.
-func (p *peering) hangUp(last *Notification, now time.Time) {
+func (p *peering) hangUp(e ending, now time.Time) {
 	if p.call != nil {
 		p.call.giveUp()
 		p.call = nil
 	}
 	if p.line != nil {
-		if last != nil {
-			if n, err := p.line.sayLast(*last, farewellLimit); err == nil {
-				p.machine.sent(*last, n, now)
+		if e.say != nil {
+			if n, err := p.line.sayLast(*e.say, farewellLimit); err == nil {
+				p.machine.sent(*e.say, n, now)
+				p.line.awaitEnd(e.patience)
 			}
 		}
 		p.line.close()
