@@ -16,9 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var (
-	allNodes   = netip.MustParseAddr("ff02::1")
-	allRouters = netip.MustParseAddr("ff02::2")
+// The groups that advertisements and solicitations are for (RFC 4291, section
+// 2.7.1).
+const (
+	allNodes   = "ff02::1"
+	allRouters = "ff02::2"
 )
 
 // Sockets is the Wire of the network namespace that its methods are called in.
@@ -66,8 +68,8 @@ func (c *conn) prepare() error {
 		c.packets.SetICMPFilter(&filter),
 		c.packets.SetControlMessage(ipv6.FlagHopLimit, true),
 		c.packets.SetMulticastLoopback(false),
-		c.packets.JoinGroup(on, &net.IPAddr{IP: allNodes.AsSlice()}),
-		c.packets.JoinGroup(on, &net.IPAddr{IP: allRouters.AsSlice()}),
+		c.packets.JoinGroup(on, group(allNodes)),
+		c.packets.JoinGroup(on, group(allRouters)),
 	)
 }
 
@@ -97,7 +99,8 @@ func parse(b []byte, from netip.Addr, hopLimit int) (Heard, bool) {
 	if hopLimit != ndp.HopLimit || len(b) < solicitationLen || b[1] != 0 {
 		return Heard{}, false // it may come from afar, or is cut, or means something else
 	}
-	h, fixed := Heard{From: from}, 0
+	h := Heard{From: from}
+	var fixed int
 	switch ipv6.ICMPType(b[0]) {
 	case ipv6.ICMPTypeRouterAdvertisement:
 		h.Kind, fixed = Advertisement, advertisementLen
@@ -134,7 +137,7 @@ func (c *conn) Send(kind Kind) error {
 	control := &ipv6.ControlMessage{
 		HopLimit: ndp.HopLimit, Src: c.link.LinkLocal.AsSlice(), IfIndex: c.link.Index,
 	}
-	_, err = c.packets.WriteTo(b, control, &net.IPAddr{IP: to.AsSlice()})
+	_, err = c.packets.WriteTo(b, control, group(to))
 	return plain(err)
 }
 
@@ -150,6 +153,11 @@ func compose(kind Kind, mac [6]byte) ndp.Message {
 		return &ndp.RouterSolicitation{Options: options}
 	}
 	return &ndp.RouterAdvertisement{Options: options}
+}
+
+// group returns a group as the library wants it.
+func group(name string) *net.IPAddr {
+	return &net.IPAddr{IP: netip.MustParseAddr(name).AsSlice()} //nolint:forbidigo // the library's edge
 }
 
 // Close implements Conn.
