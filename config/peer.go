@@ -113,13 +113,14 @@ func (p *Peer) sameRouter(o *Peer) bool {
 	return p.Interface == o.Interface && a.Address == b.Address && a.Port == b.Port && a.Device == b.Device && !twoSources
 }
 
-// nodeNames tells some nodes in a few words.
+// nodeNames tells in a few words which nodes are in a set that is not empty.
 func (s *Snapshot) nodeNames(set NodeSet) string {
-	for first := range set.All {
-		if n := set.Len(); n > 1 {
-			return fmt.Sprintf("node %s and %d more", s.Nodes[first].Name, n-1)
-		}
-		return "node " + s.Nodes[first].Name
+	var names []string
+	for i := range set.All {
+		names = append(names, s.Nodes[i].Name)
 	}
-	return "no node"
+	if len(names) == 1 {
+		return "node " + names[0]
+	}
+	return fmt.Sprintf("node %s and %d more", names[0], len(names)-1)
 }

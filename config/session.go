@@ -168,8 +168,11 @@ func (p *problems) password(obj *v1beta2.BGPPeer, secrets []corev1.Secret) bgp.S
 	plain, ref := obj.Spec.Password, obj.Spec.PasswordSecret
 	if ref == nil || ref.Name == "" {
 		key := strings.TrimRight(plain, "\r\n")
-		if len(key) > longest {
-			p.add("spec.password", "", fmt.Sprintf("is longer than %d octets", longest)) // never its value
+		switch { // whatever is said, never the value
+		case key == "" && plain != "":
+			p.add("spec.password", "", "has nothing but line ends")
+		case len(key) > longest:
+			p.add("spec.password", "", fmt.Sprintf("is longer than %d octets", longest))
 		}
 		return bgp.Secret(key)
 	}

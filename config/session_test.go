@@ -216,6 +216,10 @@ func TestPasswordSecret(t *testing.T) {
 			problem: field + "contradicts spec.password: set one of them",
 		},
 		{
+			name: "a password of a line end", spec: `{}, password: "\n"`,
+			problem: "BGPPeer tor-1: spec.password: has nothing but line ends",
+		},
+		{
 			name: "a password too long", spec: "{}, password: " + strings.Repeat("x", 81),
 			problem: "BGPPeer tor-1: spec.password: is longer than 80 octets",
 		},
