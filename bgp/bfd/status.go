@@ -8,7 +8,8 @@ import (
 
 // Status is what an Engine knows at one instant. It is a copy.
 type Status struct {
-	// Sessions has one entry per Config.Sessions, sorted by Name.
+	// Sessions has one entry per Config.Sessions, sorted by Name, as soon as Run
+	// has taken them up.
 	Sessions []SessionStatus
 	// Discards counts packets that belong to no session, or must not.
 	Discards Discards

@@ -50,11 +50,11 @@ func (l *listener) Receive(p *bfd.Packet) (bool, error) {
 		p.Source = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&m.name)).Addr)
 	}
 	for rest := m.oob[:m.header.Controllen]; len(rest) >= unix.SizeofCmsghdr; {
-		h, data, after, bad := unix.ParseOneSocketControlMessage(rest)
-		if bad != nil { // which leaves the TTL 0, and that is not accepted
-			break
+		var h unix.Cmsghdr
+		var data []byte
+		if h, data, rest, err = unix.ParseOneSocketControlMessage(rest); err != nil {
+			return false, err
 		}
-		rest = after
 		ipv4, ipv6 := h.Level == unix.IPPROTO_IP, h.Level == unix.IPPROTO_IPV6
 		switch {
 		case ipv4 && h.Type == unix.IP_TTL && len(data) >= 4,
