@@ -146,6 +146,7 @@ type router struct {
 	opened     []Open // what it has been told
 	transcript []string
 	conn       *conn
+	routes     map[netip.Prefix]Update // since the session began
 	updates    int
 	prefixes   int
 }
@@ -173,6 +174,7 @@ func (r *router) dial(ctx context.Context, t Target) (Conn, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.routes = make(map[netip.Prefix]Update)
 	r.conn = &conn{router: r, inbox: make(chan heard, 100_000), closed: make(chan struct{})}
 	return r.conn, nil
 }
@@ -193,11 +195,29 @@ func (r *router) told() []string {
 	return lines
 }
 
+// has returns the routes that the router has, with their communities only.
+func (r *router) has() Routes {
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []Route
+	for p, u := range r.routes {
+		route := Route{Prefix: p}
+		if u.Attributes != nil {
+			route.Attributes = &Attributes{Communities: u.Attributes.Communities}
+		}
+		out = append(out, route)
+	}
+	return Routes{}.Edit(out, nil)
+}
+
 // says makes the router say something, or break the connection.
 func (r *router) says(m Message, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.conn.inbox <- heard{m, err}
+	if r.conn != nil {
+		r.conn.inbox <- heard{m, err}
+	}
 }
 
 // closes ends the connection without a word.
@@ -256,6 +276,12 @@ func (c *conn) Send(m Message) (int, error) {
 			c.inbox <- heard{err: io.EOF}
 		}
 	case Update:
+		for _, p := range m.Announce {
+			r.routes[p] = m
+		}
+		for _, p := range m.Withdraw {
+			delete(r.routes, p)
+		}
 		r.updates++
 		r.prefixes += len(m.Announce)
 	}
