@@ -1,11 +1,13 @@
 // Command speaker announces the addresses of Services from one node: it
-// answers ARP and NDP for those this node owns.
+// answers ARP and NDP for those this node owns, and tells routers of those this
+// node serves.
 package main
 
 import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -15,8 +17,6 @@ import (
 	"github.com/clarion-lb/clarion/internal/kube"
 	"github.com/clarion-lb/clarion/internal/link"
 	"github.com/clarion-lb/clarion/internal/metrics"
-	"github.com/clarion-lb/clarion/layer2"
-	"github.com/clarion-lb/clarion/layer2/wire"
 	"github.com/clarion-lb/clarion/speaker"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
@@ -32,6 +32,7 @@ type options struct {
 	cli.Common
 	node            string
 	ignoreExcludeLB bool
+	drain           time.Duration
 	membership      membershipFlags
 }
 
@@ -42,7 +43,8 @@ func command() *cobra.Command {
 		Short: "Announce the addresses of Services from this node",
 		Long: `The speaker runs on every node. It watches Services and the configuration of
 namespace metallb-system, finds out with the speakers of the other nodes who is
-alive, and answers ARP and NDP for the addresses that this node owns.
+alive, and answers ARP and NDP for the addresses that this node owns. Routers
+that a BGPPeer names it tells of the addresses that this node serves.
 
 It needs the capability NET_RAW and nothing else.`,
 		Args: cobra.NoArgs,
@@ -52,6 +54,7 @@ It needs the capability NET_RAW and nothing else.`,
 	f := cmd.Flags()
 	f.StringVar(&o.node, "node-name", os.Getenv("METALLB_NODE_NAME"), "name of this node (env METALLB_NODE_NAME); required")
 	f.BoolVar(&o.ignoreExcludeLB, "ignore-exclude-lb", false, "announce from nodes labelled node.kubernetes.io/exclude-from-external-load-balancers too; the same on all nodes")
+	f.DurationVar(&o.drain, "bgp-drain-time", 2*time.Second, "how long routers are given to look for other ways, after they were asked to and before routes are withdrawn; 0: none")
 	o.membership.register(cmd)
 	return cmd
 }
@@ -72,11 +75,11 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	engine, err := layer2.New(layer2.Options{Wire: wire.Sockets{}, Log: process.Log})
+	engines, err := newEngines(o.node, o.drain, process.Log)
 	if err != nil {
 		return err
 	}
-	meter, err := metrics.NewSpeaker(kube.Registry(), o.node, engine.Status)
+	meter, err := metrics.NewSpeaker(kube.Registry(), o.node, engines.meters())
 	if err != nil {
 		return err
 	}
@@ -89,7 +92,7 @@ func (o *options) run(ctx context.Context) error {
 	var api *kube.Speaker
 	loop, err := speaker.New(speaker.Options{
 		Node: o.node, Exclude: exclude, IgnoreExcludeLabel: o.ignoreExcludeLB, AwaitMembers: o.membership.on(),
-		Layer2: engine, Log: process.Log,
+		Layer2: engines.layer2, BGP: engines.bgp, BFD: engines.bfd, Unnumbered: engines.routers, Log: process.Log,
 		Report: func(r announce.Revision) {
 			meter.Report(r)
 			api.Report(r)
@@ -113,13 +116,20 @@ func (o *options) run(ctx context.Context) error {
 		},
 	})
 
-	// All of them end when one fails or the process is told to.
+	// All of them end when one fails or the process is told to. The others learn
+	// last that this speaker has gone, once it has let go of all: two that answer
+	// for one address would be worse than a moment of none.
 	group, ctx := errgroup.WithContext(ctx)
+	known, leave := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return links.Run(ctx) })
 	group.Go(func() error { return follow(ctx, links.Changed(), func() { loop.SetLinks(translate(links.Links())) }) })
-	group.Go(func() error { return peers.run(ctx) })
+	group.Go(func() error { return follow(ctx, engines.bgp.Changed(), func() { api.Sessions(engines.sessions()) }) })
+	group.Go(func() error { return peers.run(known) })
 	group.Go(func() error { return peers.tell(ctx) })
 	group.Go(func() error { return api.Run(ctx) })
-	group.Go(func() error { return loop.Run(ctx) })
+	group.Go(func() error {
+		defer leave()
+		return loop.Run(ctx)
+	})
 	return group.Wait()
 }

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/clarion-lb/clarion/cmd/internal/cli"
-	"github.com/clarion-lb/clarion/internal/link"
 	"github.com/clarion-lb/clarion/internal/members"
 	"github.com/clarion-lb/clarion/speaker"
 	"github.com/clarion-lb/clarion/speaker/announce"
@@ -119,29 +118,4 @@ func (p *peers) tell(ctx context.Context) error {
 			p.loop.SetMembers(announce.Members{Known: true, Names: names})
 		}
 	})
-}
-
-// follow calls do after each change until ctx ends.
-func follow(ctx context.Context, changed <-chan struct{}, do func()) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-changed:
-			do()
-		}
-	}
-}
-
-// translate says what the kernel said, in the words of the deciding package.
-func translate(links []link.Link) []announce.Link {
-	out := make([]announce.Link, len(links))
-	for i, l := range links {
-		out[i] = announce.Link{
-			Name: l.Name, Index: l.Index, MAC: l.MAC,
-			Up: l.Up, Carrier: l.Carrier, Broadcast: l.Broadcast, NoARP: l.NoARP,
-			Master: l.Master, LinkLocal: l.LinkLocal,
-		}
-	}
-	return out
 }

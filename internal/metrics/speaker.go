@@ -3,6 +3,8 @@ package metrics
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/clarion-lb/clarion/bgp"
+	"github.com/clarion-lb/clarion/bgp/bfd"
 	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
@@ -16,9 +18,16 @@ type Speaker struct {
 	reasons   map[announce.Key]announce.Reason
 }
 
-// NewSpeaker registers the metrics of a speaker; status is asked for the
-// layer-2 counters whenever they are scraped.
-func NewSpeaker(reg prometheus.Registerer, node string, status func() layer2.Status) (*Speaker, error) {
+// Engines are asked for their counters whenever those are scraped; none of them
+// may be nil.
+type Engines struct {
+	Layer2 func() layer2.Status
+	BGP    func() bgp.Status
+	BFD    func() bfd.Status
+}
+
+// NewSpeaker registers the metrics of a speaker.
+func NewSpeaker(reg prometheus.Registerer, node string, engines Engines) (*Speaker, error) {
 	s := &Speaker{
 		Process: newProcess(),
 		node:    node,
@@ -32,7 +41,7 @@ func NewSpeaker(reg prometheus.Registerer, node string, status func() layer2.Sta
 		}, []string{"protocol", "reason"}),
 		reasons: map[announce.Key]announce.Reason{},
 	}
-	all := append(s.collectors(), s.announced, s.verdicts, newLayer2(status))
+	all := append(s.collectors(), s.announced, s.verdicts, newLayer2(engines.Layer2), newBGP(engines.BGP), newBFD(engines.BFD))
 	return s, register(reg, all)
 }
 
@@ -64,40 +73,4 @@ func (s *Speaker) forget(k announce.Key) {
 
 func (s *Speaker) labels(k announce.Key) []string {
 	return []string{k.Service.String(), string(k.Protocol), s.node, k.Addr.String()}
-}
-
-// layer2Collector reads the engine's counters at scrape time: the answering
-// path keeps plain atomic counters and knows nothing of Prometheus.
-type layer2Collector struct {
-	status                       func() layer2.Status
-	requests, responses, unasked *prometheus.Desc
-}
-
-func newLayer2(status func() layer2.Status) *layer2Collector {
-	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "layer2", name), help, []string{"ip"}, nil)
-	}
-	return &layer2Collector{
-		status:    status,
-		requests:  desc("requests_received", "ARP and NDP requests received for an owned address."),
-		responses: desc("responses_sent", "ARP and NDP answers sent for an owned address."),
-		unasked:   desc("gratuitous_sent", "Gratuitous ARP frames and unsolicited neighbour advertisements sent for an owned address."),
-	}
-}
-
-// Describe implements prometheus.Collector.
-func (c *layer2Collector) Describe(ch chan<- *prometheus.Desc) {
-	ch <- c.requests
-	ch <- c.responses
-	ch <- c.unasked
-}
-
-// Collect implements prometheus.Collector.
-func (c *layer2Collector) Collect(ch chan<- prometheus.Metric) {
-	for _, a := range c.status().Addresses {
-		ip := a.Addr.String()
-		ch <- prometheus.MustNewConstMetric(c.requests, prometheus.CounterValue, float64(a.Requests), ip)
-		ch <- prometheus.MustNewConstMetric(c.responses, prometheus.CounterValue, float64(a.Responses), ip)
-		ch <- prometheus.MustNewConstMetric(c.unasked, prometheus.CounterValue, float64(a.Gratuitous), ip)
-	}
 }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/clarion-lb/clarion/bgp"
+	"github.com/clarion-lb/clarion/bgp/bfd"
+	"github.com/clarion-lb/clarion/bgp/bfd/socket"
+	"github.com/clarion-lb/clarion/bgp/gobgp"
+	"github.com/clarion-lb/clarion/bgp/unnumbered"
+	"github.com/clarion-lb/clarion/internal/kube"
+	"github.com/clarion-lb/clarion/internal/metrics"
+	"github.com/clarion-lb/clarion/layer2"
+	"github.com/clarion-lb/clarion/layer2/wire"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+// engines make addresses reachable: on segments, and through routers.
+type engines struct {
+	layer2  *layer2.Engine
+	bgp     *bgp.Engine
+	bfd     *bfd.Engine
+	routers finder
+}
+
+// newEngines makes the engines of a node on its real network, and starts none.
+func newEngines(node string, drain time.Duration, log *slog.Logger) (e engines, err error) {
+	if e.layer2, err = layer2.New(layer2.Options{Wire: wire.Sockets{}, Log: log}); err != nil {
+		return e, err
+	}
+	up, err := uptime()
+	if err != nil {
+		return e, err
+	}
+	if drain == 0 {
+		drain = -1 // none; to the engine 0 is its default
+	}
+	e.bgp, err = bgp.New(bgp.Options{Wire: gobgp.Network{}, Node: node, Restarted: restarted(up), DrainTime: drain, Log: log})
+	if err != nil {
+		return e, err
+	}
+	if e.bfd, err = bfd.New(bfd.Options{Wire: &socket.Sockets{}, Log: log}); err != nil {
+		return e, err
+	}
+	e.routers.Engine, err = unnumbered.New(unnumbered.Options{Wire: unnumbered.Sockets{}, Log: log})
+	return e, err
+}
+
+// meters are where the metrics come from.
+func (e *engines) meters() metrics.Engines {
+	return metrics.Engines{Layer2: e.layer2.Status, BGP: e.bgp.Status, BFD: e.bfd.Status}
+}
+
+// sessions says how the BGP sessions are, for Events.
+func (e *engines) sessions() []kube.Session {
+	var out []kube.Session
+	for _, p := range e.bgp.Status().Peers {
+		out = append(out, kube.Session{
+			Peer: p.Name, Router: p.Address.String(), Established: p.State == bgp.Established,
+			Ups: p.Counters.Established, Cause: string(p.LastCause), Detail: p.LastError,
+		})
+	}
+	return out
+}
+
+// finder is the engine that finds routers, told of links as the speaker does.
+type finder struct{ *unnumbered.Engine }
+
+// Set implements speaker.Unnumbered.
+func (f finder) Set(links []announce.Link) {
+	out := make([]unnumbered.Link, len(links))
+	for i, l := range links {
+		out[i] = unnumbered.Link{Name: l.Name, Index: l.Index, MAC: l.MAC, LinkLocal: l.LinkLocal}
+	}
+	f.Engine.Set(out)
+}
