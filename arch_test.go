@@ -28,6 +28,7 @@ var imports = map[string][]string{
 	"layer2":             {},
 	"layer2/wire":        {"layer2"},
 	"bgp":                {},
+	"bgp/bfd/socket":     {"bgp/bfd"},
 	"bgp/bfd":            {},
 	"bgp/gobgp":          {"bgp"},
 	"bgp/unnumbered":     {},
