@@ -42,6 +42,9 @@ func (Network) Dial(ctx context.Context, t bgp.Target) (bgp.Conn, error) {
 }
 
 func dial(ctx context.Context, t bgp.Target) (*conn, error) {
+	if err := ctx.Err(); err != nil { // which net notices only if it has to wait
+		return nil, err
+	}
 	index, err := check(t)
 	if err != nil {
 		return nil, err
