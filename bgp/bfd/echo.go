@@ -47,6 +47,20 @@ func (s *session) echoDetectionTime() time.Duration {
 	return time.Duration(s.profile.DetectMultiplier) * s.echoInterval()
 }
 
+// echoExpired reports whether echo packets have stayed away for too long. What was
+// not sent cannot come back: if this process was kept from sending, the wait
+// begins anew.
+func (s *session) echoExpired(now time.Time) bool {
+	if !s.echo.active || !s.echo.watch.expired(s.echoDetectionTime(), s.echoInterval(), now) {
+		return false
+	}
+	if s.echo.sent-s.echo.returned < uint32(s.profile.DetectMultiplier)-1 {
+		s.echo.watch = watch{heard: now}
+		return false
+	}
+	return true
+}
+
 // appendEcho appends the payload of the next echo packet to b. Only we have to
 // understand it.
 func (s *session) appendEcho(b []byte) []byte {

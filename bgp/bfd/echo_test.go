@@ -149,6 +149,25 @@ func TestEchoAbsentReader(t *testing.T) {
 	})
 }
 
+// TestEchoNotSent: what this process did not send is not missed.
+func TestEchoNotSent(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(tr *trial) {
+		tr.bringUp(echoing)
+		tr.hear(echoing, router(Up, 1).but(reflecting))
+		tr.comeBack(1)
+		tr.memory.set(func() { tr.memory.stall = 105 * ms }) // from 50 ms until 5 ms after the deadline
+		tr.until(304 * ms)
+		if got := tr.status("spine"); got.State != Up {
+			tr.Error("blamed for our own absence")
+		}
+		tr.until(305 * ms) // 150 ms after our return
+		if got := tr.status("spine"); got.State != Down {
+			tr.Errorf("%v although the path is gone", got.State)
+		}
+	})
+}
+
 // TestNoEcho: not where it cannot work, and no invitation either.
 func TestNoEcho(t *testing.T) {
 	t.Parallel()

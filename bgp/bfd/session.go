@@ -153,7 +153,7 @@ func (s *session) expire(now time.Time) transition {
 		s.watch, s.lost = watch{}, true
 		return s.handle(timedOut, now)
 	}
-	if s.echo.active && s.echo.watch.expired(s.echoDetectionTime(), s.echoInterval(), now) {
+	if s.echoExpired(now) {
 		return s.handle(echoTimedOut, now)
 	}
 	return transition{from: s.state, to: s.state}

@@ -25,6 +25,7 @@ import (
 func TestControlPackets(t *testing.T) {
 	t.Parallel()
 	node, router := newCable(t)
+	//nolint:paralleltest // they share the ports
 	for name, tc := range map[string]struct {
 		route bfd.Route
 		want  netip.Addr // source
@@ -38,7 +39,7 @@ func TestControlPackets(t *testing.T) {
 		"link-local, source":  {bfd.Route{Peer: routeLL.WithZone("eth0"), Local: nodeLL}, nodeLL},
 		"link-local, without": {bfd.Route{Peer: routeLL, Port: bfd.Port{Device: "eth0"}}, nodeLL},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they share the ports
+		t.Run(name, func(t *testing.T) {
 			r := tc.route
 			r.Port.IPv6, r.SourcePort = r.Peer.Is6(), 50000
 			l, err := router.listen(t, new(socket.Sockets), bfd.Port{MultiHop: r.Port.MultiHop, IPv6: r.Port.IPv6})
