@@ -30,6 +30,9 @@ func path(socket *net.TCPConn, remote netip.AddrPort, index int) (bgp.Path, erro
 		return bgp.Path{}, fmt.Errorf("failed to list this node's addresses: %w", err)
 	}
 	p := choose(all, local.Addr().WithZone(""), index)
+	if index != 0 { // net's name for it may be that of yesterday
+		local = netip.AddrPortFrom(local.Addr().WithZone(remote.Addr().Zone()), local.Port())
+	}
 	p.Local, p.Remote = local, remote
 	return p, nil
 }
