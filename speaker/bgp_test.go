@@ -172,7 +172,7 @@ func TestRoutersAreToldWhatIsDecided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newRouters()
 		r := startWith(t, n)
-		defer r.end()
+		defer r.end(t)
 
 		n.found = map[string]netip.Addr{"eth1": netip.MustParseAddr("fe80::9%eth1")}
 		n.arrived <- struct{}{} // of a link nobody asked for, before anything
@@ -223,7 +223,7 @@ func TestPathDown(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newRouters()
 				r := startWith(t, n)
-				defer r.end()
+				defer r.end(t)
 				for i, look := range tt.looks {
 					n.status = bfd.Status{}
 					for word := range strings.FieldsSeq(look) {
@@ -257,7 +257,7 @@ func TestPathDownDoesNotWaitForDecisions(t *testing.T) {
 			o.BGP, o.BFD = bgpNotes{n}, bfdNotes{n}
 			o.Report = func(announce.Revision) { <-busy }
 		})
-		defer r.end()
+		defer r.end(t)
 		defer close(busy)
 		r.SetSnapshot(routed(t, nil))
 		r.SetLinks(eth0())
@@ -364,7 +364,7 @@ func TestQuietVerdictsAreNotLogged(t *testing.T) {
 			o.Layer2, o.BGP = layer2Notes{n}, bgpNotes{n}
 			o.Log = debugTo(&everything)
 		})
-		defer r.end()
+		defer r.end(t)
 		r.SetSnapshot(routed(t, nil))
 		r.SetLinks(eth0())
 		r.SetService(web("192.0.2.1"))

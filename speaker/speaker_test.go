@@ -114,9 +114,12 @@ func start(t *testing.T, change func(*speaker.Options)) *rig {
 }
 
 // end stops the speaker and waits for the farewells.
-func (r *rig) end() {
+func (r *rig) end(t *testing.T) {
+	t.Helper()
 	r.stop()
-	<-r.ended
+	if err := <-r.ended; err != nil {
+		t.Error(err)
+	}
 }
 
 // said returns the lines logged since the last call, as short sentences.

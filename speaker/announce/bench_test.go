@@ -10,13 +10,35 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clarion-lb/clarion/api/v1beta1"
+	"github.com/clarion-lb/clarion/api/v1beta2"
+	"github.com/clarion-lb/clarion/bgp"
 	"github.com/clarion-lb/clarion/config"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
 
 // large is a cluster of that many nodes, 10 pools and 10,000 Services with one
-// address each.
-func large(nodes int) *world {
+// address each, announced at layer 2.
+func large(nodes int) *world { return largeWith(nodes, nil) }
+
+// routedLarge is the same, advertised to four routers; two of them hear more of
+// it than the others.
+func routedLarge(nodes int) *world {
+	return largeWith(nodes, func(o *config.Objects) {
+		for i := range 4 {
+			p := v1beta2.BGPPeer{ObjectMeta: metav1.ObjectMeta{Name: peerName(i)}}
+			p.Spec = v1beta2.BGPPeerSpec{MyASN: 64496, PeerASN: 64497, PeerAddress: fmt.Sprintf("2001:db8:ffff::%d", i)}
+			o.Peers = append(o.Peers, p)
+		}
+		all := v1beta1.BGPAdvertisement{ObjectMeta: metav1.ObjectMeta{Name: "all"}}
+		all.Spec.Communities = []string{"64496:100"}
+		some := v1beta1.BGPAdvertisement{ObjectMeta: metav1.ObjectMeta{Name: "some"}}
+		some.Spec.Communities = []string{"64496:200", "large:64496:1:2"}
+		some.Spec.Peers = []string{peerName(0), peerName(1)}
+		o.BGPAdvertisements = []v1beta1.BGPAdvertisement{all, some}
+	})
+}
+
+func largeWith(nodes int, change func(*config.Objects)) *world {
 	const pools, services = 10, 10_000
 
 	w := &world{}
@@ -32,7 +54,11 @@ func large(nodes int) *world {
 		pool.Spec.Addresses = []string{fmt.Sprintf("2001:db8:%d::/112", i)}
 		o.Pools = append(o.Pools, pool)
 	}
-	o.L2Advertisements = []v1beta1.L2Advertisement{{ObjectMeta: metav1.ObjectMeta{Name: "all"}}}
+	if change == nil {
+		o.L2Advertisements = []v1beta1.L2Advertisement{{ObjectMeta: metav1.ObjectMeta{Name: "all"}}}
+	} else {
+		change(&o)
+	}
 	w.snap, _ = config.Compile(o)
 	for i := range services {
 		var svc announce.Service
@@ -86,6 +112,55 @@ func BenchmarkPlanOneService(b *testing.B) {
 		p.SetService(&versions[i%2])
 		p.Revise()
 	}
+}
+
+// BenchmarkPlanRoutes: what four routers are told of 10,000 Services.
+func BenchmarkPlanRoutes(b *testing.B) {
+	w := routedLarge(3)
+
+	b.Run("from nothing", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			w.plan(benchmarkNode)
+		}
+	})
+	// One Service loses and regains its endpoints. The difference is what the
+	// engine then finds.
+	b.Run("one Service", func(b *testing.B) {
+		p := w.plan(benchmarkNode)
+		versions := []announce.Service{w.shared.Services[5000], w.shared.Services[5000]}
+		versions[1].Endpoints = config.Endpoints{}
+		i := 0
+		before := p.BGP()
+		b.ReportAllocs()
+		for b.Loop() {
+			i++
+			p.SetService(&versions[i%2])
+			p.Revise()
+			now := p.BGP()
+			for j := range now.Peers {
+				c := bgp.Diff(before.Peers[j].Routes, now.Peers[j].Routes)
+				if len(c.Announce)+len(c.Withdraw) != 1 {
+					b.Fatal("one Service made another difference than one route")
+				}
+			}
+			before = now
+		}
+	})
+	// Another node changed its labels: all is judged again, and nothing is new.
+	b.Run("new snapshot", func(b *testing.B) {
+		p := w.plan(benchmarkNode)
+		snapshots := []*config.Snapshot{w.snap, routedLarge(3).snap}
+		i := 0
+		b.ReportAllocs()
+		for b.Loop() {
+			i++
+			p.SetSnapshot(snapshots[i%2])
+			if r := p.Revise(); len(r.Changed) > 0 {
+				b.Fatal("the same configuration is news")
+			}
+		}
+	})
 }
 
 // BenchmarkPlanMemberLost: a node dies, and the others decide about its share

@@ -27,15 +27,14 @@ func (r *routing) carries(peer int, addr netip.Addr) bool {
 	return p.found() && p.session.Families.Has(addr)
 }
 
-// disagreement says which two offers, one of which selects Services, tell a
-// peer different local preferences of the same destination. Which of them holds
-// would be a matter of chance. Between advertisements that select all Services
-// of the pool, config has already decided.
+// disagreement says which two offers tell a peer different local preferences of
+// the same destination: which of them holds would be a matter of chance. One of
+// them selects Services, for between those that do not, config has decided.
 func (r *routing) disagreement(offers []*offer, addr netip.Addr) (Reason, string) {
 	for i, a := range offers {
 		for _, b := range offers[:i] {
 			mine, other := a.attributes.LocalPref, b.attributes.LocalPref
-			if len(a.Services)+len(b.Services) == 0 || mine == other || a.Prefix(addr) != b.Prefix(addr) {
+			if mine == other || a.Prefix(addr) != b.Prefix(addr) {
 				continue
 			}
 			for p := range r.peers {
@@ -79,7 +78,7 @@ func (r *routing) peerless(offers []*offer, addr netip.Addr) string {
 	case len(find) > 0:
 		return "no router has been found yet on " + strings.Join(find, ", ")
 	case len(carry) > 0:
-		return fmt.Sprintf("no %s routes are told to BGPPeer %s", config.FamilyOf(addr), strings.Join(carry, ", "))
+		return fmt.Sprintf("the session with BGPPeer %s carries no %s routes", strings.Join(carry, ", "), config.FamilyOf(addr))
 	}
 	return "no BGPPeer of this node is among those of the BGPAdvertisements"
 }

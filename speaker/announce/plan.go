@@ -200,8 +200,9 @@ func (p *Plan) Revise() Revision {
 		}
 	}
 	p.owned = replaceAnnouncements(p.owned, moved, fresh)
-	clear(p.dirtyServices)
-	clear(p.dirtyAddrs)
+	// Not cleared but made anew: going through a map that was large once takes as
+	// long as if it still were.
+	p.dirtyServices, p.dirtyAddrs = map[types.NamespacedName]struct{}{}, map[netip.Addr]struct{}{}
 	rev.sort()
 	return rev
 }

@@ -39,13 +39,13 @@ func (t *routes) restart(before, now []peer) {
 	for p := range t.wanted {
 		t.dirty[p] = struct{}{}
 	}
-	clear(t.wanted)
+	t.wanted = make(map[netip.Prefix][]want, len(t.wanted))
 	t.unions = map[string]*bgp.Attributes{}
 
 	told := make([]bgp.Routes, len(now))
 	for i := range now {
 		at := slices.IndexFunc(before, func(p peer) bool { return p.Name == now[i].Name })
-		if at >= 0 && now[i].found() {
+		if at >= 0 {
 			told[i] = t.told[at]
 		}
 	}
@@ -103,7 +103,7 @@ func (t *routes) revise(r *routing) {
 		}
 		t.told[i] = t.told[i].Edit(set, remove)
 	}
-	clear(t.dirty)
+	t.dirty = map[netip.Prefix]struct{}{}
 }
 
 // attributes returns what a peer is told of a destination, and whether it is
