@@ -14,9 +14,11 @@
 //	options.go      socket options
 //	addresses.go    where a connection runs, from the kernel's list of addresses
 //	conn.go         a connection: one goroutine sends, one receives, any closes
+//	send.go         messages out; those of any kind but UPDATE in full
 //	receive.go      cuts the stream into messages (RFC 4271, sections 4.1 and 6.1)
 //	open.go         OPEN and its capabilities (RFC 5492, RFC 9072)
 //	notification.go NOTIFICATION and its text (RFC 9003)
 //	update.go       as many prefixes as fit into each UPDATE
-//	attributes.go   what stands before them: path attributes
+//	attributes.go   what stands with them: path attributes
+//	guard.go        what a panic of the library becomes
 package gobgp
