@@ -85,12 +85,12 @@ type Session struct {
 	// Password is the key of the TCP MD5 signature (RFC 2385), at most 80 octets;
 	// empty for none.
 	Password Secret
-	// MultiHop lets a router of another autonomous system be more than one hop
-	// away.
+	// MultiHop says that a router of another autonomous system may be more than
+	// one hop away. It rules out TTLSecurity; packets are sent alike, with TTL 255
+	// always, so that no router finds that they come from too far away.
 	MultiHop bool
 	// TTLSecurity drops packets of the session that may come from further away
-	// than the next hop (RFC 5082); the router must send with TTL 255. Packets to
-	// a router one hop away are always sent so.
+	// than the next hop (RFC 5082); the router must send with TTL 255.
 	TTLSecurity bool
 	// GracefulRestart asks the router to keep the routes while this side
 	// restarts (RFC 4724).

@@ -12,7 +12,13 @@
 //	diff.go                    what to say to turn one set into another: pure
 //	status.go                  the report
 //	engine.go                  what other goroutines touch, and one session per peer
-//	session.go, fsm.go         one peer: its state machine (RFC 4271, section 8), its timers
+//	session.go                 one peer: the goroutine that does what the next two want
+//	fsm.go, negotiate.go       its state machine (RFC 4271, section 8), timers, OPEN: pure
+//	advertise.go, nexthop.go   what its router has been told, and in which words: pure
+//	cause.go, notification.go  why there is no session, in words
 //	leave.go                   how to go without losing a packet (RFC 8326, RFC 9003)
+//	connection.go              the goroutines that wait for a connection
 //	message.go, wire.go        what sessions say, and what carries it (bgp/gobgp)
+//
+// docs/design/bgp-sessions.md has the reasons.
 package bgp

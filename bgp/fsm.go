@@ -120,7 +120,7 @@ func (m *machine) tick(now time.Time) {
 	case m.expired(&m.timers.open, now):
 		m.end(ending{
 			cause:  HoldTimerExpired,
-			detail: fmt.Sprintf("the router did not complete the exchange of OPENs within %s", m.timers.open.Sub(m.report.Since)),
+			detail: fmt.Sprintf("the router did not complete the exchange of OPENs within %s", openLimit),
 			say:    &Notification{Code: ErrorHoldTime},
 		}, now)
 	case m.expired(&m.timers.hold, now):

@@ -117,6 +117,8 @@ func TestTarget(t *testing.T) {
 		Remote: netip.MustParseAddrPort("[2001:db8::1]:1790"), Source: s.Source,
 		Device: "red", Password: "k", TTL: 255, MinTTL: 255,
 	}, s.target())
+	s.MultiHop = true
+	same(t, "least TTL over several hops", uint8(0), s.target().MinTTL)
 }
 
 func TestNotificationString(t *testing.T) {

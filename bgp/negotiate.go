@@ -45,7 +45,7 @@ func (s Session) holdTime() time.Duration {
 // nothing. How far a router may be is for its own TTL to limit.
 func (s Session) target() Target {
 	t := Target{Remote: s.remote(), Source: s.Source, Device: s.Device, Password: s.Password, TTL: 255}
-	if s.TTLSecurity {
+	if s.TTLSecurity && !s.MultiHop {
 		t.MinTTL = 255
 	}
 	return t

@@ -44,10 +44,10 @@ const (
 	OpenRejected  Cause = "openRejected"  // the router's NOTIFICATION with code 2
 	OpenMalformed Cause = "openMalformed" // ours: its OPEN cannot be accepted
 
-	// HoldTimerExpired and those after it end established sessions.
-	HoldTimerExpired Cause = "holdTimerExpired"
-	ConnectionLost   Cause = "connectionLost" // closed or reset without a word
-	ClosedByPeer     Cause = "closedByPeer"   // with a NOTIFICATION
+	// HoldTimerExpired and those after it end connections.
+	HoldTimerExpired Cause = "holdTimerExpired" // not heard, or took nothing, for too long
+	ConnectionLost   Cause = "connectionLost"   // closed or reset without a word
+	ClosedByPeer     Cause = "closedByPeer"     // with a NOTIFICATION
 	MalformedMessage Cause = "malformedMessage"
 	BFDDown          Cause = "bfdDown"
 	Reconfigured     Cause = "reconfigured"
