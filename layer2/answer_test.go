@@ -17,10 +17,10 @@ func newResponder(p Protocol, addrs ...netip.Addr) *responder {
 	}
 	var at atomic.Pointer[table]
 	at.Store(&t)
-	var own atomic.Pointer[[]MAC]
-	own.Store(&[]MAC{ours})
+	var known atomic.Pointer[stations]
+	known.Store(&stations{own: []MAC{ours}})
 	return &responder{
-		link: Interface{Name: "eth0", MAC: ours}, protocol: p, table: &at, own: &own,
+		link: Interface{Name: "eth0", MAC: ours}, protocol: p, table: &at, stations: &known,
 		fit: func() bool { return true }, contests: make(chan contest, 8),
 	}
 }

@@ -18,6 +18,10 @@ type Config struct {
 	// Speakers are the hardware addresses of the other speakers of this cluster,
 	// sorted. Whoever else claims an address announced is a stranger.
 	Speakers []MAC
+	// Watched are addresses that nobody should have, sorted by Addr, each Addr
+	// once and none that is announced. They are asked for at a slow rate; Status
+	// tells which of them a stranger has.
+	Watched []Announcement
 }
 
 // Interface is one link as it is now.
@@ -46,16 +50,22 @@ type Announcement struct {
 	// than this node if they lived, sorted. One that claims the address after all
 	// is right: this node stands back.
 	Before []MAC
+	// New says that the address has just been given to somebody and was never
+	// announced: before it is, the segment is asked whether it is free
+	// (RFC 5227, 2.1; RFC 4862, 5.4).
+	New bool
 }
 
 // Equal reports whether c and o ask for the same.
 func (c Config) Equal(o Config) bool {
 	return slices.Equal(c.Interfaces, o.Interfaces) &&
 		slices.Equal(c.Speakers, o.Speakers) &&
-		slices.EqualFunc(c.Announcements, o.Announcements, Announcement.Equal)
+		slices.EqualFunc(c.Announcements, o.Announcements, Announcement.Equal) &&
+		slices.EqualFunc(c.Watched, o.Watched, Announcement.Equal)
 }
 
 // Equal reports whether a and o ask for the same.
 func (a Announcement) Equal(o Announcement) bool {
-	return a.Addr == o.Addr && slices.Equal(a.Interfaces, o.Interfaces) && slices.Equal(a.Before, o.Before)
+	return a.Addr == o.Addr && a.New == o.New &&
+		slices.Equal(a.Interfaces, o.Interfaces) && slices.Equal(a.Before, o.Before)
 }

@@ -2,16 +2,28 @@ package layer2
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 )
 
 const (
-	// checkTime is how long a speaker that ranks before us is given to answer,
-	// on a takeover from it.
+	// askAgain is how often a speaker that ranks before us is asked while it
+	// answers; askStranger the same for a host that is not of the cluster, and
+	// askFree for an address that should be free.
+	askAgain    = time.Second
+	askStranger = 10 * time.Second
+	askFree     = time.Minute
+	// askFreePause spaces the questions about free addresses: 50 per second.
+	askFreePause = 20 * time.Millisecond
+
+	// checkTime is how long a speaker that ranks before us is given to answer, on
+	// a takeover from it.
 	checkTime = 20 * time.Millisecond
-	// askAgain is how often it is asked while it answers.
-	askAgain = time.Second
+	// proofs are how often it is asked whether a new address is free, and
+	// proofTime how long each answer may take. RFC 5227, 1.1 takes seconds for
+	// links that are slow; 2.1 allows less where they are known not to be.
+	proofs    = 3
+	proofTime = 100 * time.Millisecond
+
 	// defendSpeaker and defendStranger are the least times between two defences
 	// of one address. Against a stranger it is DEFEND_INTERVAL of RFC 5227, 1.1, or
 	// two hosts that both insist would fill the segment.
@@ -21,10 +33,11 @@ const (
 	conflictOver = time.Minute
 )
 
-// contest is one word of somebody else about an address of ours.
+// contest is one word of somebody else about an address in the table.
 type contest struct {
 	addr     netip.Addr
 	mac      MAC
+	who      claimant
 	link     string
 	was, now standing
 }
@@ -32,27 +45,41 @@ type contest struct {
 // contests is what the loop remembers of addresses that are not simply its own.
 type contests struct {
 	heard    chan contest
-	checks   map[netip.Addr]time.Time // when to take over
+	asks     map[netip.Addr]*inquiry
 	yields   map[netip.Addr]time.Time // when to stop answering
-	conceded map[netip.Addr]*concession
 	defended map[netip.Addr]time.Time
-	shrunk   bool // yields has, and the table has not
+	nextFree time.Time // when the next free address may be asked for
+	shrunk   bool      // yields has, and the table has not
 }
 
-// concession is an address that a speaker before us answers for.
-type concession struct {
-	heard time.Time // when it last said so
-	askAt time.Time
+// inquiry is an address that the segment is asked about.
+type inquiry struct {
+	standing standing // what it is about; another one is another inquiry
+	askAt    time.Time
+	asked    int
+	heard    time.Time // when somebody last claimed it
 }
 
 func newContests() contests {
 	return contests{
 		heard:    make(chan contest, 64),
-		checks:   map[netip.Addr]time.Time{},
+		asks:     map[netip.Addr]*inquiry{},
 		yields:   map[netip.Addr]time.Time{},
-		conceded: map[netip.Addr]*concession{},
 		defended: map[netip.Addr]time.Time{},
 	}
+}
+
+// inquire begins and ends inquiries, so that they are what the table asks for.
+func (l *loop) inquire(now time.Time) {
+	t := *l.engine.table.Load()
+	for addr, o := range t {
+		s := o.standing()
+		asks := s == checking || s == proving || s == occupied || s == conceded || s == watching
+		if q := l.contests.asks[addr]; asks && (q == nil || q.standing != s) {
+			l.contests.asks[addr] = &inquiry{standing: s, askAt: now}
+		}
+	}
+	l.watch(now)
 }
 
 // settle does what remains to be done after a contest. The standing is already
@@ -62,36 +89,43 @@ func (l *loop) settle(c contest, now time.Time) {
 	if o == nil {
 		return
 	}
-	switch c.now {
-	case yielded:
+	if c.now == yielded {
 		if c.was == yielding {
 			l.engine.log.Debug("another speaker has taken over", "address", c.addr, "mac", c.mac.String())
 			delete(l.contests.yields, c.addr)
 			l.contests.shrunk = true
 		}
-	case conceded:
-		if c.was != conceded {
-			l.engine.log.Info("standing back: a speaker that ranks before this node answers",
-				"address", c.addr, "mac", c.mac.String(), "interface", c.link)
-			delete(l.contests.checks, c.addr)
-			l.cease(c.addr)
-			l.contests.conceded[c.addr] = &concession{askAt: now.Add(askAgain)}
-			l.changed = true
-		}
-		if k := l.contests.conceded[c.addr]; k != nil {
-			if _, first := slices.BinarySearchFunc(o.before, c.mac, compareMAC); first {
-				k.heard = now
-			}
-		}
-	default:
-		_, speaker := slices.BinarySearchFunc(l.config.Speakers, c.mac, compareMAC)
-		if !speaker {
-			l.note(o, c, now)
-		}
-		if c.now == answering {
-			l.defend(c, speaker, now)
-		}
+		return
 	}
+	if c.now != c.was {
+		l.standBack(c, now)
+	}
+	if q := l.contests.asks[c.addr]; q != nil && (c.who == byLeader || c.now != conceded) {
+		q.heard = now
+	}
+	if c.who == byStranger {
+		l.note(o, c, now)
+	}
+	if c.now == answering {
+		l.defend(c, now)
+	}
+}
+
+// standBack stops to announce an address that somebody else has.
+func (l *loop) standBack(c contest, now time.Time) {
+	wait := askAgain
+	if c.now == conceded {
+		l.engine.log.Info("standing back: a speaker that ranks before this node answers",
+			"address", c.addr, "mac", c.mac.String(), "interface", c.link)
+	} else {
+		wait = askStranger
+	}
+	l.contests.asks[c.addr] = &inquiry{standing: c.now, askAt: now.Add(wait)}
+	l.portsOf(c.addr, func(p *port) {
+		l.gratuitous.cancel(onLink{Addr: c.addr, Link: p.id.Link})
+		delete(p.session.announced, c.addr)
+	})
+	l.changed = true
 }
 
 // note keeps the conflict with a stranger.
@@ -113,10 +147,10 @@ func (l *loop) note(o *owned, c contest, now time.Time) {
 }
 
 // defend says once more whose the address is (RFC 5227, 2.4).
-func (l *loop) defend(c contest, speaker bool, now time.Time) {
-	limit := defendStranger
-	if speaker {
-		limit = defendSpeaker
+func (l *loop) defend(c contest, now time.Time) {
+	limit := defendSpeaker
+	if c.who == byStranger {
+		limit = defendStranger
 	}
 	if now.Sub(l.contests.defended[c.addr]) < limit || !l.engine.fit() {
 		return
@@ -125,14 +159,59 @@ func (l *loop) defend(c contest, speaker bool, now time.Time) {
 	l.say(onLink{Addr: c.addr, Link: c.link})
 }
 
-// check asks the segment whether one that ranks before us still answers for an
-// address that has become ours, and leaves the rest to what it hears.
-func (l *loop) check(addr netip.Addr, now time.Time) {
-	if !l.ask(addr) { // nowhere to ask
+// watch does what is due with addresses that are asked about or on their way.
+func (l *loop) watch(now time.Time) {
+	for addr, at := range l.contests.yields {
+		if !now.Before(at) {
+			delete(l.contests.yields, addr)
+			l.contests.shrunk = true
+		}
+	}
+	if l.contests.shrunk {
+		l.contests.shrunk = false
+		l.tabulate(l.latestTable(now))
+		l.regroup()
+	}
+	t := *l.engine.table.Load()
+	for addr, q := range l.contests.asks {
+		if !now.Before(q.askAt) {
+			l.pursue(addr, t[addr], q, now)
+		}
+	}
+}
+
+// pursue asks about an address once more, or comes to a verdict.
+func (l *loop) pursue(addr netip.Addr, o *owned, q *inquiry, now time.Time) {
+	quiet := q.asked > 0 && now.Sub(q.heard) >= 2*askAgain
+	wait := askAgain
+	switch q.standing {
+	case checking:
+		wait = checkTime
+		quiet = q.asked > 0
+	case proving:
+		wait = proofTime
+		quiet = q.asked >= proofs
+	case occupied:
+		wait = askStranger
+		quiet = q.asked > 1 && now.Sub(q.heard) >= 2*askStranger
+	case watching:
+		if now.Before(l.contests.nextFree) {
+			q.askAt = l.contests.nextFree
+			return
+		}
+		l.contests.nextFree = now.Add(askFreePause)
+		wait = askFree
+		if q.asked > 1 && now.Sub(q.heard) >= 2*askFree && o.record.conflict.Swap(nil) != nil {
+			l.changed = true
+		}
+		quiet = false
+	}
+	if quiet || !l.ask(addr) && q.standing != watching {
 		l.begin(addr)
 		return
 	}
-	l.contests.checks[addr] = now.Add(checkTime)
+	q.asked++
+	q.askAt = now.Add(wait)
 }
 
 // ask sends a probe on every open port of an address, and reports whether there
@@ -153,23 +232,18 @@ func (l *loop) ask(addr netip.Addr) bool {
 
 // begin makes an address this node's to answer for, and announces it.
 func (l *loop) begin(addr netip.Addr) {
+	delete(l.contests.asks, addr)
 	o := (*l.engine.table.Load())[addr]
-	if o == nil || o.standing() != checking && o.standing() != conceded {
-		return
-	}
+	was := o.standing()
 	o.record.standing.Store(uint32(answering))
-	delete(l.contests.checks, addr)
-	delete(l.contests.conceded, addr)
+	if was == conceded || was == occupied {
+		l.engine.log.Info("taking over: whoever had the address has fallen silent", "address", addr)
+	}
+	if was == occupied {
+		o.record.conflict.Store(nil)
+	}
 	l.changed = true
 	l.portsOf(addr, l.assign)
-}
-
-// cease stops to announce an address.
-func (l *loop) cease(addr netip.Addr) {
-	l.portsOf(addr, func(p *port) {
-		l.gratuitous.cancel(onLink{Addr: addr, Link: p.id.Link})
-		delete(p.session.announced, addr)
-	})
 }
 
 // portsOf calls do for the open ports of an address.
@@ -185,38 +259,6 @@ func (l *loop) portsOf(addr netip.Addr, do func(*port)) {
 	}
 }
 
-// watch does what is due with addresses that are contested or on their way.
-func (l *loop) watch(now time.Time) {
-	for addr, at := range l.contests.checks {
-		if !now.Before(at) {
-			l.begin(addr)
-		}
-	}
-	for addr, at := range l.contests.yields {
-		if !now.Before(at) {
-			delete(l.contests.yields, addr)
-			l.contests.shrunk = true
-		}
-	}
-	if l.contests.shrunk {
-		l.contests.shrunk = false
-		l.tabulate(l.latestTable(now))
-		l.regroup()
-	}
-	for addr, k := range l.contests.conceded {
-		if now.Before(k.askAt) {
-			continue
-		}
-		if now.Sub(k.heard) >= 2*askAgain {
-			l.engine.log.Info("taking over: the speaker before this node has fallen silent", "address", addr)
-			l.begin(addr)
-			continue
-		}
-		k.askAt = now.Add(askAgain)
-		l.ask(addr)
-	}
-}
-
 // contestDue returns when watch has something to do, and false if never.
 func (l *loop) contestDue() (at time.Time, ok bool) {
 	sooner := func(t time.Time) {
@@ -224,14 +266,11 @@ func (l *loop) contestDue() (at time.Time, ok bool) {
 			at, ok = t, true
 		}
 	}
-	for _, t := range l.contests.checks {
-		sooner(t)
-	}
 	for _, t := range l.contests.yields {
 		sooner(t)
 	}
-	for _, k := range l.contests.conceded {
-		sooner(k.askAt)
+	for _, q := range l.contests.asks {
+		sooner(q.askAt)
 	}
 	return at, ok
 }
@@ -247,18 +286,17 @@ func (l *loop) regroup() {
 	}
 }
 
-// forget drops what is remembered of addresses that are no longer in the table.
+// forget drops what is remembered of addresses that are no longer in the table,
+// or are something else there.
 func (l *loop) forget(t table) {
-	for _, m := range []map[netip.Addr]time.Time{l.contests.checks, l.contests.defended} {
-		for addr := range m {
-			if t[addr] == nil {
-				delete(m, addr)
-			}
+	for addr := range l.contests.defended {
+		if t[addr] == nil {
+			delete(l.contests.defended, addr)
 		}
 	}
-	for addr := range l.contests.conceded {
-		if o := t[addr]; o == nil || o.standing() != conceded {
-			delete(l.contests.conceded, addr)
+	for addr, q := range l.contests.asks {
+		if o := t[addr]; o == nil || o.standing() != q.standing {
+			delete(l.contests.asks, addr)
 		}
 	}
 }

@@ -22,18 +22,21 @@ func TestStanding(t *testing.T) {
 	probe := question{Addr: owned4, Asker: station{netip.IPv4Unspecified(), client}}
 	ask := question{Addr: owned4, Asker: station{clientIP, client}}
 	for _, tt := range []struct {
-		is                     standing
-		answers, answersProbe  bool
-		claimed, claimedBefore standing
+		is                       standing
+		answers, answersProbe    bool
+		stranger, follow, leader standing // after a claim by one of them
 	}{
-		{answering, true, true, answering, conceded},
-		{checking, false, false, checking, conceded},
-		{conceded, false, false, conceded, conceded},
-		{yielding, true, false, yielded, yielded},
-		{yielded, false, false, yielded, yielded},
+		{answering, true, true, answering, answering, conceded},
+		{checking, false, false, checking, checking, conceded},
+		{proving, false, false, occupied, proving, conceded},
+		{occupied, false, false, occupied, occupied, occupied},
+		{conceded, false, false, conceded, conceded, conceded},
+		{yielding, true, false, yielded, yielded, yielded},
+		{yielded, false, false, yielded, yielded, yielded},
+		{watching, false, false, watching, watching, watching},
 	} {
-		got := []any{tt.is.answers(ask), tt.is.answers(probe), tt.is.after(false), tt.is.after(true)}
-		want := []any{tt.answers, tt.answersProbe, tt.claimed, tt.claimedBefore}
+		got := []any{tt.is.answers(ask), tt.is.answers(probe), tt.is.after(byStranger), tt.is.after(byFollower), tt.is.after(byLeader)}
+		want := []any{tt.answers, tt.answersProbe, tt.stranger, tt.follow, tt.leader}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("standing %d: %s", tt.is, diff)
 		}
@@ -284,6 +287,92 @@ func TestRefresh(t *testing.T) {
 		time.Sleep(time.Hour)
 		if got := len(tr.memory.take()); got != 60 {
 			tr.Errorf("%d announcements in an hour", got)
+		}
+	})
+}
+
+// TestNewAddress: one that was never used is proved free before it is announced,
+// and left alone while a stranger has it.
+func TestNewAddress(t *testing.T) {
+	t.Parallel()
+	for name, occupied := range map[string]bool{"free": false, "occupied": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inTime(t, func(tr *trial) {
+				tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: []Announcement{
+					{Addr: owned4, Interfaces: []string{"eth0"}, New: true},
+				}})
+				time.Sleep(150 * ms)
+				if occupied {
+					reply := arpPacket{Dst: ours, Src: stranger, Op: arpReply, SHA: stranger, SPA: owned4, THA: ours, TPA: netip.IPv4Unspecified()}
+					tr.memory.hear("eth0", ARP, reply.append(nil))
+				}
+				time.Sleep(200 * ms)
+				want := []sent{{0, "eth0", "ask 192.0.2.80"}, {100 * ms, "eth0", "ask 192.0.2.80"}}
+				if !occupied {
+					want = append(want, sent{200 * ms, "eth0", "ask 192.0.2.80"},
+						sent{300 * ms, "eth0", "announce 192.0.2.80 at 02:00:00:00:00:01"},
+						sent{300 * ms, "eth0", "announce 192.0.2.80 at 02:00:00:00:00:01, as reply"})
+				}
+				tr.wantSent(want...)
+				a := tr.Status().Addresses[0]
+				if a.Occupied != occupied || (a.Conflict != nil) != occupied {
+					tr.Errorf("%+v", a)
+				}
+				if !occupied {
+					return
+				}
+				if n := tr.asked(); n != 0 {
+					tr.Errorf("%d answers", n)
+				}
+				time.Sleep(time.Minute) // and it is gone
+				if n := tr.asked(); n != 1 {
+					tr.Errorf("%d answers when the stranger is gone", n)
+				}
+				if a := tr.Status().Addresses[0]; a.Occupied || a.Conflict != nil {
+					tr.Errorf("%+v", a)
+				}
+			})
+		})
+	}
+}
+
+// TestWatched: free addresses are asked for, never answered, and what is found
+// is reported until it is gone.
+func TestWatched(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(tr *trial) {
+		c := Config{Interfaces: []Interface{link("eth0", 2)}, Watched: onEth0(owned4, owned6), Speakers: []MAC{elder}}
+		tr.Set(c)
+		time.Sleep(10 * ms)
+		if got := len(tr.memory.take()); got != 1 {
+			tr.Errorf("%d questions at once", got)
+		}
+		time.Sleep(time.Second)
+		tr.memory.take()
+		tr.claim(elder) // one of us is about to use it: no conflict
+		if got := tr.Status(); len(got.Watched) != 0 || len(got.Addresses) != 0 {
+			tr.Errorf("%+v", got)
+		}
+		tr.claim(stranger)
+		if got := tr.Status().Watched; len(got) != 2 || got[0].Addr != owned4 || got[0].Conflict.MAC != stranger {
+			tr.Errorf("%+v", got)
+		}
+		if n := tr.asked(); n != 0 {
+			tr.Errorf("%d answers", n)
+		}
+		time.Sleep(5 * time.Minute)
+		if got := tr.Status().Watched; len(got) != 0 {
+			tr.Errorf("still %+v", got)
+		}
+		if got := len(tr.memory.take()); got != 10 {
+			tr.Errorf("%d questions in five minutes", got)
+		}
+		// One of them is given to somebody and is announced.
+		c.Watched, c.Announcements = onEth0(owned6), onEth0(owned4)
+		tr.Set(c)
+		if got := len(tr.memory.take()); got != 2 {
+			tr.Errorf("%d frames, want the announcement", got)
 		}
 	})
 }

@@ -52,9 +52,9 @@ type Engine struct {
 	order Config
 
 	// Written by the loop alone.
-	table atomic.Pointer[table]
-	own   atomic.Pointer[[]MAC]
-	links atomic.Pointer[[]InterfaceStatus]
+	table    atomic.Pointer[table]
+	stations atomic.Pointer[stations]
+	links    atomic.Pointer[[]InterfaceStatus]
 }
 
 // New returns an engine that does nothing before Run. It fails without a Wire.
@@ -84,7 +84,7 @@ func New(o Options) (*Engine, error) {
 		changed:   make(chan struct{}, 1),
 	}
 	e.table.Store(&table{})
-	e.own.Store(&[]MAC{})
+	e.stations.Store(&stations{})
 	e.links.Store(&[]InterfaceStatus{})
 	return e, nil
 }
@@ -121,18 +121,25 @@ func (e *Engine) Status() Status {
 		return found && s.Interfaces[i].port(protocolOf(addr)).Open
 	}
 	for addr, o := range *e.table.Load() {
-		standing := o.standing()
-		if standing == yielding || standing == yielded {
+		standing, conflict := o.standing(), o.record.conflict.Load()
+		switch standing {
+		case yielding, yielded:
+			continue
+		case watching:
+			if conflict != nil {
+				s.Watched = append(s.Watched, WatchedStatus{Addr: addr, Conflict: *conflict})
+			}
 			continue
 		}
 		a := AddressStatus{
-			Conceded:   standing == conceded,
-			Conflict:   o.record.conflict.Load(),
 			Addr:       addr,
 			Since:      o.since,
 			Responses:  o.record.responses.Load(), // first, so that it never exceeds Requests
 			Requests:   o.record.requests.Load(),
 			Gratuitous: o.record.gratuitous.Load(),
+			Conceded:   standing == conceded,
+			Occupied:   standing == occupied,
+			Conflict:   conflict,
 		}
 		for _, link := range o.interfaces {
 			if open(addr, link) && standing == answering {
@@ -141,6 +148,7 @@ func (e *Engine) Status() Status {
 		}
 		s.Addresses = append(s.Addresses, a)
 	}
+	slices.SortFunc(s.Watched, func(a, b WatchedStatus) int { return a.Addr.Compare(b.Addr) })
 	slices.SortFunc(s.Addresses, func(a, b AddressStatus) int { return a.Addr.Compare(b.Addr) })
 	return s
 }

@@ -33,7 +33,7 @@ func newLoop(e *Engine) *loop {
 
 // close ends all that the loop has started.
 func (l *loop) close() {
-	l.contests.yields = nil
+	l.contests.yields = nil // there is no time for it any more
 	l.apply(Config{}, time.Time{})
 	l.publish()
 	l.readers.Wait()
@@ -71,11 +71,7 @@ func (l *loop) apply(c Config, now time.Time) {
 			l.mend(p, now)
 		}
 	}
-	for _, a := range c.Announcements {
-		if o := (*l.engine.table.Load())[a.Addr]; o.standing() == checking && l.contests.checks[a.Addr].IsZero() {
-			l.check(a.Addr, now)
-		}
-	}
+	l.inquire(now)
 }
 
 // yield finds the addresses that were answered and are no longer this node's:
@@ -103,14 +99,26 @@ func (l *loop) latestTable(now time.Time) table {
 	t := make(table, len(l.config.Announcements)+len(l.contests.yields))
 	for _, a := range l.config.Announcements {
 		o := &owned{interfaces: a.Interfaces, before: a.Before, since: now, record: new(record)}
-		if was := before[a.Addr]; was != nil && was.standing() != yielding && was.standing() != yielded {
+		if was := before[a.Addr]; was != nil && was.standing().keeps() {
 			o.since, o.record = was.since, was.record
-		} else if len(a.Before) > 0 {
-			o.record.standing.Store(uint32(checking))
+		} else {
+			o.record.standing.Store(uint32(firstStanding(&a)))
 		}
 		t[a.Addr] = o
 	}
+	for _, a := range l.config.Watched {
+		o := &owned{interfaces: a.Interfaces, since: now, record: new(record)}
+		if was := before[a.Addr]; was != nil && was.standing() == watching {
+			o.since, o.record = was.since, was.record
+		}
+		o.record.standing.Store(uint32(watching))
+		t[a.Addr] = o
+	}
 	for addr := range l.contests.yields {
+		if t[addr] != nil { // free, and watched already
+			delete(l.contests.yields, addr)
+			continue
+		}
 		o := *before[addr]
 		o.interfaces = slices.DeleteFunc(slices.Clone(o.interfaces), func(link string) bool {
 			return !slices.ContainsFunc(l.config.Interfaces, func(i Interface) bool { return i.Name == link })
@@ -126,11 +134,11 @@ func (l *loop) latestTable(now time.Time) table {
 
 // tabulate makes t what is answered: from here on, what is not in it is silent.
 func (l *loop) tabulate(t table) {
-	own := make([]MAC, len(l.config.Interfaces))
+	known := stations{speakers: l.config.Speakers}
 	for i := range l.config.Interfaces {
-		own[i] = l.config.Interfaces[i].MAC
+		known.own = append(known.own, l.config.Interfaces[i].MAC)
 	}
-	l.engine.own.Store(&own)
+	l.engine.stations.Store(&known)
 	l.engine.table.Store(&t)
 	l.forget(t)
 }

@@ -11,7 +11,7 @@ type responder struct {
 	link     Interface
 	protocol Protocol
 	table    *atomic.Pointer[table]
-	own      *atomic.Pointer[[]MAC] // of all links
+	stations *atomic.Pointer[stations]
 	fit      func() bool
 	contests chan<- contest
 	frame    []byte
@@ -72,14 +72,25 @@ func (r *responder) read(frame []byte) (q question, said station, why silence) {
 	return q, said, ""
 }
 
+// stations are whose hardware addresses are known.
+type stations struct {
+	own      []MAC // of all our links
+	speakers []MAC // of the other speakers, sorted
+}
+
 // hear looks whether a frame is somebody else's word about an address of ours.
 func (r *responder) hear(t table, said station) {
 	o := t[said.IP]
-	if o == nil || slices.Contains(*r.own.Load(), said.MAC) {
+	if o == nil {
 		return
 	}
-	was, now := o.contested(said.MAC)
-	r.tell(contest{addr: said.IP, mac: said.MAC, link: r.link.Name, was: was, now: now})
+	known := r.stations.Load()
+	if slices.Contains(known.own, said.MAC) {
+		return // another link of ours on the same segment
+	}
+	who := o.claimant(said.MAC, known.speakers)
+	was, now := o.contested(who)
+	r.tell(contest{addr: said.IP, mac: said.MAC, who: who, link: r.link.Name, was: was, now: now})
 }
 
 // tell hands a contest to the loop, or drops it in a storm of them: what matters

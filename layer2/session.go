@@ -43,7 +43,7 @@ func (l *loop) open(p *port, now time.Time) (*session, error) {
 		s.memberships = memberships{link: p.id.Link, groups: groups, joined: make(map[netip.Addr]bool)}
 	}
 	r := responder{
-		link: p.link, protocol: p.id.Protocol, table: &l.engine.table, own: &l.engine.own,
+		link: p.link, protocol: p.id.Protocol, table: &l.engine.table, stations: &l.engine.stations,
 		fit: l.engine.fit, contests: l.contests.heard,
 	}
 	l.readers.Go(func() {

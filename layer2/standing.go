@@ -13,6 +13,11 @@ const (
 	// checking is the moment before that, on taking over from a speaker that ranks
 	// before us: it is asked, and if it answers nobody took over anything.
 	checking
+	// proving is the same for an address that nobody has used before: whoever
+	// answers, it is not free (RFC 5227, 2.1).
+	proving
+	// occupied: a stranger answered. It is asked now and then.
+	occupied
 	// conceded: a speaker that ranks before us answers. It is asked again and
 	// again whether it still does.
 	conceded
@@ -22,6 +27,8 @@ const (
 	yielding
 	// yielded: it has announced it.
 	yielded
+	// watching: nobody's address, about which the segment is asked now and then.
+	watching
 )
 
 // answers reports whether a question is answered.
@@ -36,14 +43,40 @@ func (s standing) answers(q question) bool {
 	}
 }
 
-// after returns the standing once somebody else has claimed the address. First
-// says that it ranks before us.
-func (s standing) after(first bool) standing {
+// keeps reports whether an address that is still, or again, to be announced stays
+// as it is.
+func (s standing) keeps() bool { return s != yielding && s != yielded && s != watching }
+
+// firstStanding returns how far an address is ours when it becomes so.
+func firstStanding(a *Announcement) standing {
+	switch {
+	case a.New:
+		return proving
+	case len(a.Before) > 0:
+		return checking
+	default:
+		return answering
+	}
+}
+
+// claimant is who claims an address besides us.
+type claimant uint8
+
+const (
+	byStranger claimant = iota // not of this cluster
+	byFollower                 // a speaker that ranks after us
+	byLeader                   // a speaker that ranks before us
+)
+
+// after returns the standing once somebody else has claimed the address.
+func (s standing) after(c claimant) standing {
 	switch {
 	case s == yielding:
 		return yielded
-	case first && (s == answering || s == checking):
+	case c == byLeader && (s == answering || s == checking || s == proving):
 		return conceded
+	case c == byStranger && s == proving:
+		return occupied
 	default:
 		return s
 	}
@@ -57,16 +90,28 @@ func (o *owned) standing() standing {
 	return standing(o.record.standing.Load())
 }
 
-// contested takes in that mac claims the address, and returns what that changes.
-func (o *owned) contested(mac MAC) (was, now standing) {
-	_, first := slices.BinarySearchFunc(o.before, mac, compareMAC)
+// contested takes in that somebody claims the address, and returns what that
+// changes.
+func (o *owned) contested(c claimant) (was, now standing) {
 	for {
 		was = o.standing()
-		now = was.after(first)
+		now = was.after(c)
 		if was == now || o.record.standing.CompareAndSwap(uint32(was), uint32(now)) {
 			return was, now
 		}
 	}
+}
+
+// claimant returns who the station with that address is to o. Speakers are all
+// others of the cluster.
+func (o *owned) claimant(mac MAC, speakers []MAC) claimant {
+	if _, first := slices.BinarySearchFunc(o.before, mac, compareMAC); first {
+		return byLeader
+	}
+	if _, speaker := slices.BinarySearchFunc(speakers, mac, compareMAC); speaker {
+		return byFollower
+	}
+	return byStranger
 }
 
 func compareMAC(a, b MAC) int { return slices.Compare(a[:], b[:]) }

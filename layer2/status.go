@@ -13,6 +13,14 @@ type Status struct {
 	Interfaces []InterfaceStatus
 	// Addresses has one entry per address owned, sorted by Addr.
 	Addresses []AddressStatus
+	// Watched has those of Config.Watched that a stranger has, sorted by Addr.
+	Watched []WatchedStatus
+}
+
+// WatchedStatus is an address that should be free and is not.
+type WatchedStatus struct {
+	Addr     netip.Addr
+	Conflict Conflict
 }
 
 // InterfaceStatus says what is spoken on one link.
@@ -53,6 +61,9 @@ type AddressStatus struct {
 	// Conceded is set while the address is not answered, because a speaker that
 	// ranks before this node still does.
 	Conceded bool
+	// Occupied is set while the address is not answered, because a stranger had it
+	// when it was about to be announced for the first time.
+	Occupied bool
 	// Conflict is the last stranger that claimed the address; nil for none.
 	Conflict *Conflict
 }
