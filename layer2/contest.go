@@ -182,9 +182,12 @@ func (l *loop) watch(now time.Time) {
 
 // pursue asks about an address once more, or comes to a verdict.
 func (l *loop) pursue(addr netip.Addr, o *owned, q *inquiry, now time.Time) {
-	quiet := q.asked > 0 && now.Sub(q.heard) >= 2*askAgain
-	wait := askAgain
+	var wait time.Duration
+	var quiet bool // nobody has it, any more
 	switch q.standing {
+	case conceded:
+		wait = askAgain
+		quiet = q.asked > 0 && now.Sub(q.heard) >= 2*askAgain
 	case checking:
 		wait = checkTime
 		quiet = q.asked > 0
@@ -204,7 +207,7 @@ func (l *loop) pursue(addr netip.Addr, o *owned, q *inquiry, now time.Time) {
 		if q.asked > 1 && now.Sub(q.heard) >= 2*askFree && o.record.conflict.Swap(nil) != nil {
 			l.changed = true
 		}
-		quiet = false
+	case answering, yielding, yielded: // nothing to ask
 	}
 	if quiet || !l.ask(addr) && q.standing != watching {
 		l.begin(addr)

@@ -122,13 +122,10 @@ func (e *Engine) Status() Status {
 	}
 	for addr, o := range *e.table.Load() {
 		standing, conflict := o.standing(), o.record.conflict.Load()
-		switch standing {
-		case yielding, yielded:
-			continue
-		case watching:
-			if conflict != nil {
-				s.Watched = append(s.Watched, WatchedStatus{Addr: addr, Conflict: *conflict})
-			}
+		if standing == watching && conflict != nil {
+			s.Watched = append(s.Watched, WatchedStatus{Addr: addr, Conflict: *conflict})
+		}
+		if !standing.keeps() {
 			continue
 		}
 		a := AddressStatus{
