@@ -7,4 +7,11 @@
 // orders and reports what changed. Nothing is announced before all facts have
 // come in once: a speaker that knows half of the cluster would take over what
 // is not its own.
+//
+//	inbox.go    the facts that have come in
+//	speaker.go  the loop, and the order in which the engines end
+//	crew.go     those who run beside it
+//	paths.go    one of them: from BFD to BGP without a detour
+//	engine.go   what is asked of the engines
+//	log.go      what an operator is told
 package speaker
