@@ -29,8 +29,9 @@ func (r *routing) carries(peer int, addr netip.Addr) bool {
 
 // disagreement says which two offers tell a peer different local preferences of
 // the same destination: which of them holds would be a matter of chance. One of
-// them selects Services, for between those that do not, config has decided.
-func (r *routing) disagreement(offers []*offer, addr netip.Addr) (Reason, string) {
+// them selects Services, for between those that do not, config has decided. It
+// is empty where all agree.
+func (r *routing) disagreement(offers []*offer, addr netip.Addr) string {
 	for i, a := range offers {
 		for _, b := range offers[:i] {
 			mine, other := a.attributes.LocalPref, b.attributes.LocalPref
@@ -39,13 +40,13 @@ func (r *routing) disagreement(offers []*offer, addr netip.Addr) (Reason, string
 			}
 			for p := range r.peers {
 				if a.to[p] && b.to[p] && r.carries(p, addr) {
-					return ConflictingAdvertisements, fmt.Sprintf("BGPAdvertisements %s (%d) and %s (%d) give %s different local preferences for peer %s",
+					return fmt.Sprintf("BGPAdvertisements %s (%d) and %s (%d) give %s different local preferences for peer %s",
 						b.Name, other, a.Name, mine, a.Prefix(addr), r.peers[p].Name)
 				}
 			}
 		}
 	}
-	return "", ""
+	return ""
 }
 
 // names returns the peers that are told of an address, sorted.

@@ -75,42 +75,45 @@ type routed struct {
 	requests []request
 }
 
-// judge decides about one Service that holds addresses. What lies with the
-// configuration comes before what lies with the node, and that before what
-// passes by itself.
+// judge decides about one Service that holds addresses.
 func (r *routing) judge(svc *Service) routed {
 	c := r.claimOf(svc)
 	out := routed{verdicts: make([]Verdict, len(svc.Addresses))}
 	for i, addr := range svc.Addresses {
 		v := &out.verdicts[i]
-		v.Key = Key{Service: svc.Name, Addr: addr, Protocol: BGP}
-		v.Quiet = c.quiet
-		v.Reason, v.Detail = c.refusal, c.detail
-		if v.Reason == "" {
-			v.Reason, v.Detail = r.disagreement(c.offers, addr)
-		}
-		var peers []string
-		if v.Reason == "" {
-			if peers = r.names(c.offers, addr); len(peers) == 0 {
-				v.Reason, v.Detail = NoPeer, r.peerless(c.offers, addr)
+		v.Key, v.Quiet = Key{Service: svc.Name, Addr: addr, Protocol: BGP}, c.quiet
+		v.Reason, v.Detail, v.Peers = r.reach(&c, addr)
+		// While the node is draining its routes are still wanted: the engine needs
+		// them to ask routers to avoid them, before it withdraws them.
+		if v.Reason == Announced || v.Reason == NodeDraining {
+			for _, o := range c.offers {
+				out.requests = append(out.requests, request{prefix: o.Prefix(addr), offer: o})
 			}
-		}
-		if v.Reason == "" {
-			v.Reason, v.Detail = c.absence, c.absenceDetail
-		}
-		if v.Reason != "" {
-			continue
-		}
-		for _, o := range c.offers {
-			out.requests = append(out.requests, request{prefix: o.Prefix(addr), offer: o})
-		}
-		// While the node is draining its routes are still wanted: the engine
-		// needs them to ask for their being avoided, then withdraws them.
-		if v.Reason = NodeDraining; !r.draining {
-			v.Reason, v.Peers = Announced, peers
 		}
 	}
 	return out
+}
+
+// reach says which peers are told of one address, or why none is. What lies with
+// the configuration comes before what lies with the node, and that before what
+// passes by itself.
+func (r *routing) reach(c *routeClaim, addr netip.Addr) (why Reason, detail string, peers []string) {
+	if c.refusal != "" {
+		return c.refusal, c.detail, nil
+	}
+	if detail := r.disagreement(c.offers, addr); detail != "" {
+		return ConflictingAdvertisements, detail, nil
+	}
+	peers = r.names(c.offers, addr)
+	switch {
+	case len(peers) == 0:
+		return NoPeer, r.peerless(c.offers, addr), nil
+	case c.absence != "":
+		return c.absence, c.absenceDetail, nil
+	case r.draining:
+		return NodeDraining, "", nil
+	}
+	return Announced, "", peers
 }
 
 // routeClaim is what one Service asks of this node.
