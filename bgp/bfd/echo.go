@@ -54,7 +54,7 @@ func (s *session) echoExpired(now time.Time) bool {
 	if !s.echo.active || !s.echo.watch.expired(s.echoDetectionTime(), s.echoInterval(), now) {
 		return false
 	}
-	if s.echo.sent-s.echo.returned < uint32(s.profile.DetectMultiplier)-1 {
+	if s.echo.sent-s.echo.returned < uint32(max(s.profile.DetectMultiplier, 2))-1 {
 		s.echo.watch = watch{heard: now}
 		return false
 	}

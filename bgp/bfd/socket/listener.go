@@ -82,20 +82,28 @@ type waiter struct {
 	raw    syscall.RawConn
 	closer io.Closer
 	poll   []unix.PollFd
+	asked  bool                  // in this Wait
 	ready  func(fd uintptr) bool // made once: a literal per wait would be garbage
 }
 
 func (w *waiter) initWaiter(c io.Closer, raw syscall.RawConn) {
 	w.closer, w.raw, w.poll = c, raw, make([]unix.PollFd, 1)
 	w.ready = func(fd uintptr) bool {
+		if w.asked { // so the runtime has seen the socket become readable
+			return true
+		}
+		w.asked = true
 		w.poll[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 		n, err := unix.Poll(w.poll, 0)
-		return n != 0 || err != nil && !errors.Is(err, unix.EINTR)
+		return n != 0 || err != nil
 	}
 }
 
 // Wait implements bfd.Listener.
-func (w *waiter) Wait() error { return plain(w.raw.Read(w.ready)) }
+func (w *waiter) Wait() error {
+	w.asked = false
+	return plain(w.raw.Read(w.ready))
+}
 
 // Close implements bfd.Listener.
 func (w *waiter) Close() error { return plain(w.closer.Close()) }
