@@ -397,6 +397,24 @@ func TestLeaving(t *testing.T) {
 	})
 }
 
+// TestPeerBlamesUs: a peer that says it is down because this end was, when it
+// was not, has not found a path failed.
+func TestPeerBlamesUs(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(tr *trial) {
+		tr.bringUp(spine)
+		tr.hear(spine, router(Down, 1).but(func(c *control) { c.diag = NeighborSignaledDown }))
+		if got := tr.status("spine"); got.State != Down || got.Failures != 0 || got.Downs != 1 {
+			tr.Errorf("%v, %d failures, %d downs", got.State, got.Failures, got.Downs)
+		}
+		// Now it is down because this end was, and may come back.
+		tr.hear(spine, router(Down, 1).but(func(c *control) { c.diag = NeighborSignaledDown }))
+		if got := tr.status("spine"); got.State != Init {
+			tr.Errorf("%v", got.State)
+		}
+	})
+}
+
 // TestFailureIsNotLost: a session that fails and comes back before anybody looks
 // has failed.
 func TestFailureIsNotLost(t *testing.T) {

@@ -104,7 +104,14 @@ func (s *session) receive(c control, now time.Time) transition {
 	if c.final {
 		s.timing.final()
 	}
-	return s.handle(heard(c.state), now)
+	e := heard(c.state)
+	if e == heardDown && s.state == Up && c.diag == NeighborSignaledDown {
+		// The peer is down because this end said so, which it did not: no path has
+		// failed. FRR takes its leave like this from a session that it makes anew,
+		// as it does when BGP comes up for the first time.
+		e = heardAdminDown
+	}
+	return s.handle(e, now)
 }
 
 // handle moves the state machine.
