@@ -4,7 +4,6 @@ package socket
 
 import (
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
