@@ -107,8 +107,7 @@ func (s *session) receive(c control, now time.Time) transition {
 	e := heard(c.state)
 	if e == heardDown && s.state == Up && c.diag == NeighborSignaledDown {
 		// The peer is down because this end said so, which it did not: no path has
-		// failed. FRR takes its leave like this from a session that it makes anew,
-		// as it does when BGP comes up for the first time.
+		// failed. FRR says this when its administrator turns BFD off.
 		e = heardAdminDown
 	}
 	return s.handle(e, now)
