@@ -15,11 +15,12 @@ type Config struct {
 
 // Session is one path to watch. Sessions are comparable with ==.
 //
-// Another Peer, Local, Device or MultiHop under the same Name is another path:
-// the session starts anew. A changed Profile is negotiated with the peer while
-// the session stays up.
+// Peer, Local, Device and MultiHop are the path. Another path under the same Name
+// is another session, which starts anew; a changed Profile is negotiated with the
+// peer while the session stays up. Several of the same path are one session with
+// the Profile of the first.
 type Session struct {
-	// Name is what the user calls the peer. It is the session's key.
+	// Name is what the user calls the peer. It is the session's key in Status.
 	Name string
 	// Peer is the address of the other end, with a zone if it is link-local.
 	// IPv4 is never given as IPv4-mapped IPv6.
@@ -88,7 +89,7 @@ func (p Profile) WithDefaults() Profile {
 // Equal reports whether c and o ask for the same.
 func (c Config) Equal(o Config) bool { return slices.Equal(c.Sessions, o.Sessions) }
 
-// path is what makes a session another session when it changes.
+// path is what a session watches, and what makes it another if it changes.
 type path struct {
 	Peer, Local netip.Addr
 	Device      string

@@ -415,6 +415,36 @@ func TestPeerBlamesUs(t *testing.T) {
 	})
 }
 
+// TestSamePath: two names of one path share a session, which the peer could not
+// tell apart; and a session that is renamed stays.
+func TestSamePath(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(tr *trial) {
+		tr.bringUp(spine)
+		other := spine
+		other.Name, other.Profile = "twin", Profile{DetectMultiplier: 7}
+		tr.sessions(0, spine, other)
+		got := tr.Status().Sessions
+		if len(got) != 2 || got[0].Name != "spine" || got[1].Name != "twin" {
+			tr.Fatalf("%+v", got)
+		}
+		got[1].Name = "spine"
+		if diff := cmp.Diff(got[0], got[1], cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+			tr.Error(diff)
+		}
+		tr.sessions(0, other)
+		tr.until(350 * ms)
+		tr.wantSent(sent{300 * ms, toSpine, "Up 1->9 tx 300ms rx 300ms x7"})
+		if got := tr.status("twin"); got.State != Up || got.Downs != 0 {
+			tr.Errorf("%v, %d downs", got.State, got.Downs)
+		}
+		tr.hear(spine, router(Down, 1))
+		tr.memory.take()
+		tr.Set(Config{})
+		tr.wantSent(sent{350 * ms, toSpine, "AdminDown 1->9 tx 1s rx 300ms x7 (administratively down)"})
+	})
+}
+
 // TestFailureIsNotLost: a session that fails and comes back before anybody looks
 // has failed.
 func TestFailureIsNotLost(t *testing.T) {

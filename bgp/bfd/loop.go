@@ -6,7 +6,8 @@ import "time"
 // the instant.
 type loop struct {
 	engine    *Engine
-	sessions  []*session          // sorted by name
+	orders    []order             // sorted by name
+	sessions  []*session          // of orders, each once
 	byDiscr   map[uint32]*session // the same
 	ears      map[Port]*ear       // those that sessions need
 	farewells []*farewell
@@ -14,6 +15,13 @@ type loop struct {
 
 	packet Packet
 	out    []byte // the packet to send, reused
+}
+
+// order is a session as it was ordered. Those of the same path share one, for
+// their peer could not tell two apart (RFC 5881, section 3).
+type order struct {
+	config  Session
+	session *session
 }
 
 // farewell is what a session that ended still has to say.
@@ -43,29 +51,35 @@ func newLoop(e *Engine) *loop {
 
 // apply makes c the state to keep up.
 func (l *loop) apply(c Config, now time.Time) {
-	before := make(map[string]*session, len(l.sessions))
+	before, byName := make(map[path]*session), make(map[string]*session)
 	for _, s := range l.sessions {
-		before[s.config.Name] = s
+		before[s.config.path()] = s
+	}
+	for _, o := range l.orders {
+		byName[o.config.Name] = o.session
 	}
 	var fresh []*session
-	l.sessions = make([]*session, 0, len(c.Sessions))
+	after := make(map[path]*session)
+	l.orders, l.sessions = nil, nil
 	for _, config := range c.Sessions {
-		s := before[config.Name]
-		if s != nil && s.config.path() == config.path() {
-			delete(before, config.Name)
-			s.reconfigure(config)
-		} else {
-			next := l.newSession(config, now)
-			if s != nil {
-				next.failures, next.lastFailure = s.failures, s.lastFailure
+		s := after[config.path()]
+		if s == nil {
+			if s = before[config.path()]; s != nil {
+				s.reconfigure(config)
+			} else {
+				s = l.newSession(config, now)
+				s.inherit(byName[config.Name])
+				fresh = append(fresh, s)
 			}
-			s = next
-			fresh = append(fresh, s)
+			after[config.path()] = s
+			l.sessions = append(l.sessions, s)
 		}
-		l.sessions = append(l.sessions, s)
+		l.orders = append(l.orders, order{config: config, session: s})
 	}
-	for _, s := range before {
-		l.end(s, now)
+	for path, s := range before {
+		if after[path] == nil {
+			l.end(s, now)
+		}
 	}
 	l.listenWhereNeeded(now)
 	for _, s := range fresh {

@@ -38,24 +38,26 @@ func (l *loop) complain(place *error, err error) {
 // publish makes the state of the sessions visible in Status if it has changed.
 func (l *loop) publish() {
 	before := *l.engine.reports.Load()
-	same := len(before) == len(l.sessions)
+	same := len(before) == len(l.orders)
 	for i := 0; same && i < len(before); i++ {
-		same = before[i].count == l.sessions[i].count && before[i].status == l.status(l.sessions[i])
+		same = before[i].count == l.orders[i].session.count && before[i].status == l.status(l.orders[i])
 	}
 	if same {
 		return
 	}
-	reports := make([]report, len(l.sessions))
-	for i, s := range l.sessions {
-		reports[i] = report{status: l.status(s), count: s.count}
+	reports := make([]report, len(l.orders))
+	for i, o := range l.orders {
+		reports[i] = report{status: l.status(o), count: o.session.count}
 	}
 	l.engine.reports.Store(&reports)
 	signal(l.engine.changed)
 }
 
-// status is the state of s with what its sockets say.
-func (l *loop) status(s *session) SessionStatus {
+// status is the state of a session with what its sockets say.
+func (l *loop) status(o order) SessionStatus {
+	s := o.session
 	out := s.status()
+	out.Name = o.config.Name
 	for _, err := range [...]error{l.ears[s.port()].err, s.line.dialErr, s.line.sendErr, s.line.echoErr, s.refused} {
 		if err != nil {
 			out.Error = err.Error()

@@ -60,6 +60,13 @@ func newSession(config Session, discr uint32, now time.Time) *session {
 	return s
 }
 
+// inherit takes over what must not be lost when a name gets another path.
+func (s *session) inherit(from *session) {
+	if from != nil {
+		s.failures, s.lastFailure = from.failures, from.lastFailure
+	}
+}
+
 // reconfigure takes another profile for the same path.
 func (s *session) reconfigure(config Session) {
 	s.config, s.profile, s.refused = config, config.Profile.WithDefaults(), nil

@@ -100,10 +100,10 @@ type report struct {
 	count  *counters
 }
 
-// status is the state of s without counters.
+// status is the state of s without name and counters.
 func (s *session) status() SessionStatus {
 	out := SessionStatus{
-		Name: s.config.Name, Peer: s.config.Peer, State: s.state, Since: s.since,
+		Peer: s.config.Peer, State: s.state, Since: s.since,
 		LocalDiagnostic: s.diag, RemoteDiagnostic: s.remote.diag, RemoteState: s.remote.state,
 		EchoActive: s.echo.active, Failures: s.failures, LastFailure: s.lastFailure,
 	}
