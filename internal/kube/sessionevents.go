@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,10 +16,6 @@ import (
 
 	"github.com/clarion-lb/clarion/api/v1beta2"
 )
-
-// quiet is how long a node says nothing more of its session with a peer after
-// an Event: a router that resets every second is one piece of news.
-const quiet = 30 * time.Second
 
 // Session is the session of this node with one router.
 type Session struct {
@@ -44,15 +39,17 @@ func (s Session) news(before Session) bool {
 	return s.Cause != "" && (before.Established || s.Cause != before.Cause)
 }
 
-// event says what is new in a session.
-func (s Session) event(node string) news {
+// event says what is new in a session. Its action distinguishes it from others
+// of the same reason: those that share both, the API's recorder gathers into one
+// Event that counts, so that a router which resets every second is no flood.
+func (s Session) event(node string) (n news, action string) {
 	switch {
 	case !s.Established:
-		return news{corev1.EventTypeWarning, "SessionDown", fmt.Sprintf("no session from node %s with %s: %s", node, s.Router, s.Detail)}
+		return news{corev1.EventTypeWarning, "SessionDown", fmt.Sprintf("no session from node %s with %s: %s", node, s.Router, s.Detail)}, s.Cause
 	case s.Ups > 1:
-		return news{corev1.EventTypeNormal, "SessionEstablished", fmt.Sprintf("session from node %s with %s established again, after: %s", node, s.Router, s.Detail)}
+		return news{corev1.EventTypeNormal, "SessionEstablished", fmt.Sprintf("session from node %s with %s established again, after: %s", node, s.Router, s.Detail)}, "Reconnect"
 	default:
-		return news{corev1.EventTypeNormal, "SessionEstablished", fmt.Sprintf("session from node %s with %s established", node, s.Router)}
+		return news{corev1.EventTypeNormal, "SessionEstablished", fmt.Sprintf("session from node %s with %s established", node, s.Router)}, "Connect"
 	}
 }
 
@@ -64,20 +61,14 @@ type sessionEvents struct {
 	reader client.Reader
 	events events.EventRecorder
 
-	mu    sync.Mutex
-	now   map[string]Session // by Peer
-	told  map[string]told
-	queue queue // has its own lock
-}
-
-// told is a session as an Event told of it.
-type told struct {
-	Session
-	at time.Time
+	mu sync.Mutex
+	// now are the sessions by Peer, and told those that Events told of.
+	now, told map[string]Session
+	queue     queue // has its own lock
 }
 
 func newSessionEvents(namespace, node string) *sessionEvents {
-	return &sessionEvents{namespace: namespace, node: node, now: map[string]Session{}, told: map[string]told{}}
+	return &sessionEvents{namespace: namespace, node: node, now: map[string]Session{}, told: map[string]Session{}}
 }
 
 // report takes note of all sessions, and has what is new told once it settles.
@@ -88,8 +79,8 @@ func (e *sessionEvents) report(all []Session) {
 	clear(e.now)
 	for _, s := range all {
 		e.now[s.Peer] = s
-		if last := e.told[s.Peer]; s.news(last.Session) {
-			e.queue.add(types.NamespacedName{Namespace: e.namespace, Name: s.Peer}, max(settle, time.Until(last.at.Add(quiet))))
+		if s.news(e.told[s.Peer]) {
+			e.queue.add(types.NamespacedName{Namespace: e.namespace, Name: s.Peer}, settle)
 		}
 	}
 	for peer := range e.told {
@@ -116,8 +107,8 @@ func (e *sessionEvents) reconcile(ctx context.Context, r reconcile.Request) (rec
 	if err := e.reader.Get(ctx, r.NamespacedName, &peer); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	n := s.event(e.node)
-	e.events.Eventf(&peer, nil, n.kind, n.reason, "Connect", "%s", shorten(n.text))
+	n, action := s.event(e.node)
+	e.events.Eventf(&peer, nil, n.kind, n.reason, action, "%s", shorten(n.text))
 	return reconcile.Result{}, nil
 }
 
@@ -128,9 +119,9 @@ func (e *sessionEvents) take(peer string) (Session, bool) {
 	defer e.mu.Unlock()
 
 	s := e.now[peer]
-	if !s.news(e.told[peer].Session) {
+	if !s.news(e.told[peer]) {
 		return Session{}, false
 	}
-	e.told[peer] = told{s, time.Now()}
+	e.told[peer] = s
 	return s, true
 }

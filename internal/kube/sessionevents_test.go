@@ -2,8 +2,6 @@ package kube
 
 import (
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,23 +30,23 @@ func TestSessionNews(t *testing.T) {
 		want        string // empty: nothing is said
 	}{
 		"not tried yet":      {Session{}, idle, ""},
-		"cannot connect":     {Session{}, unreachable, "SessionDown: no session from node node-a with 192.0.2.1:179: no route to host"},
+		"cannot connect":     {Session{}, unreachable, "SessionDown by unreachable: no session from node node-a with 192.0.2.1:179: no route to host"},
 		"still cannot":       {unreachable, unreachable, ""},
-		"established":        {Session{}, up, "SessionEstablished: session from node node-a with 192.0.2.1:179 established"},
-		"established late":   {unreachable, upAtLast, "SessionEstablished: session from node node-a with 192.0.2.1:179 established"},
+		"established":        {Session{}, up, "SessionEstablished by Connect: session from node node-a with 192.0.2.1:179 established"},
+		"established late":   {unreachable, upAtLast, "SessionEstablished by Connect: session from node node-a with 192.0.2.1:179 established"},
 		"still established":  {up, up, ""},
-		"lost":               {up, down, "SessionDown: no session from node node-a with 192.0.2.1:179: " + lost},
-		"lost and back":      {down, again, "SessionEstablished: session from node node-a with 192.0.2.1:179 established again, after: " + lost},
-		"away for a moment":  {up, again, "SessionEstablished: session from node node-a with 192.0.2.1:179 established again, after: " + lost},
-		"something else now": {unreachable, down, "SessionDown: no session from node node-a with 192.0.2.1:179: " + lost},
+		"lost":               {up, down, "SessionDown by holdTimerExpired: no session from node node-a with 192.0.2.1:179: " + lost},
+		"lost and back":      {down, again, "SessionEstablished by Reconnect: session from node node-a with 192.0.2.1:179 established again, after: " + lost},
+		"away for a moment":  {up, again, "SessionEstablished by Reconnect: session from node node-a with 192.0.2.1:179 established again, after: " + lost},
+		"something else now": {unreachable, down, "SessionDown by holdTimerExpired: no session from node node-a with 192.0.2.1:179: " + lost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
 			got := ""
 			if tt.now.news(tt.before) {
-				n := tt.now.event("node-a")
-				got = n.reason + ": " + n.text
+				n, action := tt.now.event("node-a")
+				got = n.reason + " by " + action + ": " + n.text
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -57,7 +55,8 @@ func TestSessionNews(t *testing.T) {
 	}
 }
 
-// TestSessionEvents: a router that resets all the time is told of now and then.
+// TestSessionEvents: what happens before it has settled is one piece of news,
+// and a peer that is gone is none.
 func TestSessionEvents(t *testing.T) {
 	t.Parallel()
 
@@ -66,34 +65,38 @@ func TestSessionEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := types.NamespacedName{Namespace: testNamespace, Name: "tor-1"}
-	peer := &v1beta2.BGPPeer{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
-	api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(peer).Build()
+	heard := events.NewFakeRecorder(100)
+	e := newSessionEvents(testNamespace, "node-a")
+	e.events, e.reader = heard, fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+		&v1beta2.BGPPeer{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}},
+	).Build()
+	settled := func() {
+		t.Helper()
+		if _, err := e.reconcile(t.Context(), reconcile.Request{NamespacedName: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
 
-	synctest.Test(t, func(t *testing.T) {
-		heard := events.NewFakeRecorder(100)
-		e := newSessionEvents(testNamespace, "node-a")
-		e.reader, e.events = api, heard
-		s := Session{Peer: "tor-1", Router: "192.0.2.1:179"}
-		for range 60 {
-			s.Established, s.Ups = true, s.Ups+1
-			e.report([]Session{s})
-			s.Established, s.Cause, s.Detail = false, "closedByPeer", "closed"
-			e.report([]Session{s})
-			// The queue calls once for all that was added meanwhile, when it is time.
-			for due := e.queue.waiting[name]; due == settle; due = 0 {
-				if _, err := e.reconcile(t.Context(), reconcile.Request{NamespacedName: name}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			time.Sleep(time.Second)
-		}
-		if got := len(heard.Events); got == 0 || got > 3 {
-			t.Errorf("a router that resets every second for a minute got %d Events, want at most 3", got)
-		}
+	s := Session{Peer: "tor-1", Router: "192.0.2.1:179"}
+	for range 5 {
+		s.Established, s.Ups = true, s.Ups+1
+		e.report([]Session{s})
+		s.Established, s.Cause, s.Detail = false, "closedByPeer", "the router closed the session"
+		e.report([]Session{s})
+	}
+	if _, due := e.queue.waiting[name]; !due || len(heard.Events) > 0 {
+		t.Errorf("due %t, %d Events before it settled", due, len(heard.Events))
+	}
+	settled()
+	settled()
+	want := "Warning SessionDown no session from node node-a with 192.0.2.1:179: the router closed the session"
+	if got := <-heard.Events; got != want || len(heard.Events) > 0 {
+		t.Errorf("Event %q and %d more, want %q alone", got, len(heard.Events), want)
+	}
 
-		e.report(nil)
-		if len(e.told) > 0 {
-			t.Errorf("a peer that is gone is remembered: %v", e.told)
-		}
-	})
+	e.report(nil)
+	settled()
+	if len(e.told) > 0 || len(heard.Events) > 0 {
+		t.Errorf("of a peer that is gone: remembered %v, %d Events", e.told, len(heard.Events))
+	}
 }
