@@ -27,7 +27,8 @@ type container struct {
 	spec *corev1.Container
 
 	// Facts, guarded by pod.mu and changed through pod.note.
-	run     int // how many times it has started, less one; -1 before the first
+	run     int    // how many times it has started, less one; -1 before the first
+	id      string // of the latest run, unlike any other's; "" before the first
 	state   corev1.ContainerState
 	last    corev1.ContainerState
 	started bool // the start-up probe has passed, or there is none
@@ -124,16 +125,17 @@ func (c *container) once(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	begin := metav1.Now()
+	// Not the number of the run, which starts anew when the node has crashed.
+	id := fmt.Sprintf("box://%s/%s/%d", c.pod.object().UID, c.spec.Name, running.PID())
 	c.pod.note(func() {
 		if c.state.Terminated != nil {
 			c.last = c.state
 		}
-		c.run, c.process = run, running
+		c.run, c.id, c.process = run, id, running
 		c.state = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: begin}}
 		c.started, c.ready = c.spec.StartupProbe == nil, c.spec.StartupProbe == nil && c.spec.ReadinessProbe == nil
 	})
 	c.attend(ctx, running)
-	id := c.id(run) // takes the lock that note holds
 	c.pod.note(func() {
 		c.started, c.ready, c.process = false, false, nil
 		c.state = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
@@ -218,10 +220,6 @@ func (p *pod) mount(volume corev1.Volume, mount corev1.VolumeMount, env *environ
 
 func (c *container) logFile(run int) string {
 	return filepath.Join(c.pod.dir, "logs", c.spec.Name, fmt.Sprintf("%d.log", run))
-}
-
-func (c *container) id(run int) string {
-	return fmt.Sprintf("box://%s/%s/%d", c.pod.object().UID, c.spec.Name, run)
 }
 
 func waiting(reason, message string) corev1.ContainerState {

@@ -4,20 +4,18 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
 	"github.com/clarion-lb/clarion/e2e/controlplane"
@@ -103,28 +101,6 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	return nil
 }
 
-// watchPods follows the Pods bound to this node and keeps a worker for each.
-func (k *Kubelet) watchPods(ctx context.Context) {
-	mine := fields.OneTermEqualSelector("spec.nodeName", k.name).String()
-	factory := informers.NewSharedInformerFactoryWithOptions(k.client, 0,
-		informers.WithTweakListOptions(func(options *metav1.ListOptions) { options.FieldSelector = mine }))
-	informer := factory.Core().V1().Pods().Informer()
-	// The only error is that the informer has been stopped, and it has not been started.
-	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { k.sync(ctx, object.(*corev1.Pod)) },
-		UpdateFunc: func(_, object any) { k.sync(ctx, object.(*corev1.Pod)) },
-		DeleteFunc: func(object any) {
-			if unknown, ok := object.(cache.DeletedFinalStateUnknown); ok {
-				object = unknown.Obj
-			}
-			if deleted, ok := object.(*corev1.Pod); ok {
-				k.forget(deleted.UID)
-			}
-		},
-	})
-	informer.RunWithContext(ctx)
-}
-
 // sync brings the worker of a Pod up to date, or starts one.
 func (k *Kubelet) sync(ctx context.Context, object *corev1.Pod) {
 	k.mu.Lock()
@@ -153,6 +129,13 @@ func (k *Kubelet) forget(uid types.UID) {
 	if p, ok := k.pods[uid]; ok {
 		p.vanish()
 	}
+}
+
+// known returns the Pods that have a worker.
+func (k *Kubelet) known() []types.UID {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Keys(k.pods))
 }
 
 // find returns the worker of a Pod by name.

@@ -12,6 +12,7 @@ import (
 type Process struct {
 	Pod       types.NamespacedName
 	Container string
+	ID        string // as in the Pod's status, once that is up to date
 	PID       int
 	signal    func(os.Signal) error
 }
@@ -28,7 +29,7 @@ func (k *Kubelet) Processes(selector labels.Selector) []Process {
 			if c.process != nil {
 				all = append(all, Process{
 					Pod:       types.NamespacedName{Namespace: p.latest.Namespace, Name: p.latest.Name},
-					Container: c.spec.Name, PID: c.process.PID(), signal: c.process.Signal,
+					Container: c.spec.Name, ID: c.id, PID: c.process.PID(), signal: c.process.Signal,
 				})
 			}
 		}

@@ -26,7 +26,7 @@ func (p *pod) facts() facts {
 	defer p.mu.Unlock()
 	f.prepared, f.trouble = p.prepared, p.trouble
 	for _, c := range p.init {
-		status := c.status(p.latest)
+		status := c.status()
 		// An init container that has done its work is ready, though it no longer runs.
 		if ended := status.State.Terminated; ended != nil && ended.ExitCode == 0 {
 			status.Ready = true
@@ -34,21 +34,17 @@ func (p *pod) facts() facts {
 		f.init = append(f.init, status)
 	}
 	for _, c := range p.main {
-		f.main = append(f.main, c.status(p.latest))
+		f.main = append(f.main, c.status())
 	}
 	return f
 }
 
 // status describes the container. The caller holds pod.mu.
-func (c *container) status(object *corev1.Pod) corev1.ContainerStatus {
-	status := corev1.ContainerStatus{
+func (c *container) status() corev1.ContainerStatus {
+	return corev1.ContainerStatus{
 		Name: c.spec.Name, Image: c.spec.Image, ImageID: c.spec.Image, State: c.state, LastTerminationState: c.last,
-		RestartCount: int32(max(c.run, 0)), Ready: c.ready, Started: new(c.started),
+		RestartCount: int32(max(c.run, 0)), Ready: c.ready, Started: new(c.started), ContainerID: c.id,
 	}
-	if c.run >= 0 {
-		status.ContainerID = "box://" + string(object.UID) + "/" + c.spec.Name
-	}
-	return status
 }
 
 // podStatus works out the status of a Pod. before is the status last published: a condition that has not changed keeps its time.

@@ -36,10 +36,10 @@ func done(status corev1.ContainerStatus) corev1.ContainerStatus {
 func TestPodStatus(t *testing.T) {
 	t.Parallel()
 	type outcome struct {
-		Phase      corev1.PodPhase
+		Phase       corev1.PodPhase
 		Initialized bool
-		Containers bool
-		Ready      bool
+		Containers  bool
+		Ready       bool
 	}
 	gate := corev1.PodReadinessGate{ConditionType: "example.com/gate"}
 	tests := map[string]struct {

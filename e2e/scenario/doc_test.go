@@ -8,9 +8,19 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/clarion-lb/clarion/e2e/lab"
 )
+
+// shorter returns the time that a test takes among all others, or in full if the
+// environment says CLARION_LONG=1, as `make soak` does.
+func shorter(usual, full time.Duration) time.Duration {
+	if os.Getenv("CLARION_LONG") != "" {
+		return full
+	}
+	return usual
+}
 
 // cluster is the one lab that all tests share; the product is installed on it.
 var cluster *lab.Lab

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/clarion-lb/clarion/e2e/kubelet"
 	"github.com/clarion-lb/clarion/e2e/lab"
 )
 
@@ -78,7 +79,7 @@ func namespace(t *testing.T) string {
 	}
 	t.Cleanup(func() {
 		ctx := context.Background()
-		if _, err := cluster.Kubectl(ctx, "delete", "namespace", name, "--timeout=240s"); err != nil {
+		if _, err := cluster.Kubectl(ctx, "delete", "namespace", name, "--timeout=60s"); err != nil {
 			// The conditions of the namespace say what keeps it, the objects why.
 			state, _ := cluster.Kubectl(ctx, "get", "namespace", name, "-o", "yaml")
 			left, _ := cluster.Kubectl(ctx, "-n", name, "get", "pods,services,endpointslices,servicel2statuses", "-o", "yaml")
@@ -236,11 +237,16 @@ func waitForProduct(t *testing.T) {
 	}
 }
 
-// running reports whether the containers that the Pod counts as ready are
-// those that live now.
+// running reports whether the containers that the Pod counts as ready are those
+// that live now: for a moment after a crash the API server knows only of those
+// before it.
 func running(pod *corev1.Pod) bool {
+	processes, err := cluster.Node(pod.Spec.NodeName).Processes("app=metallb")
+	if err != nil {
+		return false // the node is dead
+	}
 	for _, c := range pod.Status.ContainerStatuses {
-		if c.State.Running == nil {
+		if !slices.ContainsFunc(processes, func(p kubelet.Process) bool { return p.ID == c.ContainerID }) {
 			return false
 		}
 	}
