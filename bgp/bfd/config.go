@@ -99,10 +99,3 @@ type path struct {
 func (s Session) path() path {
 	return path{Peer: s.Peer, Local: s.Local, Device: s.Device, MultiHop: s.MultiHop}
 }
-
-// canEcho reports whether the Echo function can work on this path: not over
-// several hops (RFC 5883, section 4.2), and not between link-local addresses,
-// which no router forwards.
-func (s Session) canEcho() bool {
-	return s.Profile.Echo && !s.MultiHop && !s.Peer.IsLinkLocalUnicast()
-}

@@ -55,6 +55,7 @@
 //
 // As responder nothing of a packet reaches this process: the node's kernel
 // forwards it back, which takes net.ipv4.ip_forward (net.ipv6.conf.all.forwarding)
-// and a forwarding policy that lets it pass, as Kubernetes nodes have. The peer
-// is invited to echo only if Profile.Echo is set.
+// and a forwarding policy that lets it pass, as Kubernetes nodes have. FRR over
+// IPv6 addresses its echo packets to the peer instead; those are sent back from
+// here. Peers are invited to echo only if Profile.Echo is set.
 package bfd

@@ -21,9 +21,16 @@ type echo struct {
 
 const echoLen = 16
 
+// canEcho reports whether the Echo function can work on this path and is asked
+// for: it cannot over several hops (RFC 5883, section 4.2), nor between link-local
+// addresses, which no router forwards.
+func (s *session) canEcho() bool {
+	return s.profile.Echo && !s.config.MultiHop && !s.peer.IsLinkLocalUnicast()
+}
+
 // wantsEcho reports whether echo packets may be sent.
 func (s *session) wantsEcho() bool {
-	return s.config.canEcho() && s.state == Up && s.remote.requiredEchoRx > 0
+	return s.canEcho() && s.state == Up && s.remote.requiredEchoRx > 0
 }
 
 func (s *session) echoInterval() time.Duration {

@@ -149,6 +149,45 @@ func TestEchoAbsentReader(t *testing.T) {
 	})
 }
 
+// TestReflect: a peer's echo packet that is addressed to us goes back as it is,
+// and nobody else's does.
+func TestReflect(t *testing.T) {
+	t.Parallel()
+	port := Port{Echo: true}
+	for name, tc := range map[string]struct {
+		session Session
+		change  func(p *Packet)
+		want    string
+	}{
+		"the peer's":       {echoing, func(*Packet) {}, "70 65 65 72"},
+		"coming back":      {echoing, func(p *Packet) { p.TTL = 254 }, ""},
+		"a stranger's":     {echoing, func(p *Packet) { p.Source = router6 }, ""},
+		"without our will": {spine, func(*Packet) {}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inTime(t, func(tr *trial) {
+				tr.bringUp(tc.session)
+				p := Packet{Source: router4, Destination: node4, TTL: 255, Payload: []byte("peer")}
+				tc.change(&p)
+				tr.memory.put(port, p, true)
+				tr.memory.put(port, p, true)
+				var want []sent
+				if tc.want != "" {
+					want = []sent{{0, toSpine, tc.want}, {0, toSpine, tc.want}}
+				}
+				tr.wantSent(want...)
+				tr.sessions(0, spine) // without echo, its sockets are closed
+				tr.memory.set(func() {
+					if tr.memory.open != 2 {
+						t.Errorf("%d sockets open", tr.memory.open)
+					}
+				})
+			})
+		})
+	}
+}
+
 // TestEchoNotSent: what this process did not send is not missed.
 func TestEchoNotSent(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,8 @@ type line struct {
 	echoRoute EchoRoute
 	echoErr   error
 	echoRetry time.Time
+
+	mirror Sender // of the peer's echo packets; nil until there is one
 }
 
 // mend opens the sockets that are missing and whose time to try has come, and
@@ -36,6 +38,9 @@ func (l *loop) mend(now time.Time) {
 		}
 		if s.line.echo != nil && (!s.wantsEcho() || s.route != s.line.echoRoute) {
 			l.closeEcho(s)
+		}
+		if !s.canEcho() {
+			s.closeMirror()
 		}
 		if s.line.echo == nil && s.wantsEcho() && !now.Before(s.line.echoRetry) {
 			l.openEcho(s, now)
@@ -146,4 +151,28 @@ func (l *loop) closeEcho(s *session) {
 		_ = s.line.echoOut.Close()
 	}
 	s.line.echo, s.line.echoOut, s.line.echoErr, s.line.echoRetry = nil, nil, nil, time.Time{}
+}
+
+// sendBack sends an echo packet of the peer's back. One that cannot be sent is the
+// peer's to miss, and the next opens the way anew.
+func (l *loop) sendBack(s *session, payload []byte) {
+	if s.line.mirror == nil {
+		mirror, err := l.engine.wire.Dial(Route{
+			Port: s.echoPort(), Peer: s.config.Peer, Local: s.config.Local, SourcePort: l.sourcePort(),
+		})
+		if err != nil {
+			return
+		}
+		s.line.mirror = mirror
+	}
+	if err := s.line.mirror.Send(payload); err != nil {
+		s.closeMirror()
+	}
+}
+
+func (s *session) closeMirror() {
+	if s.line.mirror != nil {
+		_ = s.line.mirror.Close()
+		s.line.mirror = nil
+	}
 }

@@ -104,6 +104,7 @@ func (l *loop) newSession(config Session, now time.Time) *session {
 func (l *loop) end(s *session, now time.Time) {
 	delete(l.byDiscr, s.discr)
 	l.closeEcho(s)
+	s.closeMirror()
 	l.note(s, s.handle(disabled, now))
 	if s.line.sender == nil {
 		return
@@ -121,13 +122,18 @@ func (l *loop) end(s *session, now time.Time) {
 // listenWhereNeeded opens and closes ports as the sessions need them.
 func (l *loop) listenWhereNeeded(now time.Time) {
 	needed := make(map[Port]bool)
-	for _, s := range l.sessions {
-		port := s.port()
+	need := func(port Port) {
 		needed[port] = true
 		if l.ears[port] == nil {
 			e := new(ear)
 			l.ears[port] = e
 			l.open(port, e, now)
+		}
+	}
+	for _, s := range l.sessions {
+		need(s.port())
+		if s.canEcho() {
+			need(s.echoPort())
 		}
 	}
 	for port, e := range l.ears {

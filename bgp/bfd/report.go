@@ -58,7 +58,11 @@ func (l *loop) status(o order) SessionStatus {
 	s := o.session
 	out := s.status()
 	out.Name = o.config.Name
-	for _, err := range [...]error{l.ears[s.port()].err, s.line.dialErr, s.line.sendErr, s.line.echoErr, s.refused} {
+	var mirrorErr error
+	if s.canEcho() {
+		mirrorErr = l.ears[s.echoPort()].err
+	}
+	for _, err := range [...]error{l.ears[s.port()].err, s.line.dialErr, s.line.sendErr, s.refused, s.line.echoErr, mirrorErr} {
 		if err != nil {
 			out.Error = err.Error()
 			break

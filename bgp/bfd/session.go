@@ -91,6 +91,11 @@ func (s *session) port() Port {
 	return Port{MultiHop: s.config.MultiHop, IPv6: s.peer.Is6(), Device: s.config.Device}
 }
 
+// echoPort is where a peer's echo packets arrive that are addressed to us.
+func (s *session) echoPort() Port {
+	return Port{Echo: true, IPv6: s.peer.Is6(), Device: s.config.Device}
+}
+
 // admits reports whether a packet may have come from as far away as its TTL says.
 func (s *session) admits(p *Packet) bool {
 	if s.config.MultiHop {
@@ -207,7 +212,7 @@ func (s *session) packet(final bool) control {
 		multiplier: s.profile.DetectMultiplier, mine: s.discr, yours: s.remote.discr,
 		desiredTx: s.timing.desiredTx, requiredRx: s.timing.requiredRx,
 	}
-	if s.config.canEcho() {
+	if s.canEcho() {
 		c.requiredEchoRx = s.profile.EchoInterval
 	}
 	return c

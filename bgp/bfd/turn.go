@@ -79,6 +79,10 @@ func (l *loop) drain(ln *listener, now time.Time) error {
 			}
 			continue
 		}
+		if ln.port.Echo {
+			l.reflect(ln.port, &l.packet)
+			continue
+		}
 		if why := l.receive(ln.port, &l.packet, now); why != keep {
 			l.engine.discards[why].Add(1)
 		}
@@ -184,6 +188,18 @@ func (l *loop) transmitEcho(s *session, now time.Time) {
 		s.count.echoOut.Add(1)
 	}
 	s.echoSent(now, l.engine.dice.Uint32())
+}
+
+// reflect sends back a packet by which a peer that has no access to its own
+// forwarding plane echoes: addressed to us, where RFC 5881 addresses it to
+// itself. FRR does so over IPv6. It is not ours to look into.
+func (l *loop) reflect(port Port, p *Packet) {
+	for _, s := range l.sessions {
+		if p.TTL == 255 && s.canEcho() && s.state == Up && s.expects(port, p) {
+			l.sendBack(s, p.Payload)
+			return
+		}
+	}
 }
 
 func (l *loop) sayFarewell(now time.Time) {

@@ -45,10 +45,10 @@ type Sender interface {
 	Close() error
 }
 
-// Port is where control packets arrive.
+// Port is where packets arrive.
 type Port struct {
-	// MultiHop selects port 4784 instead of 3784.
-	MultiHop bool
+	// MultiHop selects port 4784 instead of 3784, Echo 3785.
+	MultiHop, Echo bool
 	// IPv6 selects the family.
 	IPv6 bool
 	// Device restricts to one interface or VRF. Empty means all that belong to
@@ -58,14 +58,19 @@ type Port struct {
 
 // Number returns the UDP port (RFC 5881, section 4; RFC 5883, section 5).
 func (p Port) Number() uint16 {
-	if p.MultiHop {
+	switch {
+	case p.Echo:
+		return 3785
+	case p.MultiHop:
 		return 4784
+	default:
+		return 3784
 	}
-	return 3784
 }
 
-// Route is where control packets of one session are sent. They leave with a TTL
-// of 255 (RFC 5881, section 5).
+// Route is where packets of one session are sent. Control packets leave with a
+// TTL of 255 (RFC 5881, section 5). Echo packets that go back leave with 254, as
+// if they had been forwarded.
 type Route struct {
 	Port Port // to which
 	// Peer is the destination. Local is the source, which the kernel chooses if

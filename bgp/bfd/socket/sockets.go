@@ -17,6 +17,8 @@ import (
 const (
 	// maxTTL shows the peer that a packet was not forwarded (RFC 5881, section 5).
 	maxTTL = 255
+	// echoTTL shows it that an echo packet comes back.
+	echoTTL = maxTTL - 1
 	// trafficClass is CS6, network control, so that a full link drops others first.
 	trafficClass = 0xc0
 	// receiveBuffer is how much may wait to be read, in bytes as the kernel counts
@@ -61,7 +63,7 @@ func (w *Sockets) Listen(port bfd.Port) (bfd.Listener, error) {
 func (w *Sockets) shareWithOurselves(port bfd.Port, inUse error) (*net.UDPConn, error) {
 	var ours []*listener
 	for l, other := range w.open {
-		if other.Device != port.Device && other.MultiHop == port.MultiHop && other.IPv6 == port.IPv6 {
+		if other.Device != port.Device && other.Number() == port.Number() && other.IPv6 == port.IPv6 {
 			ours = append(ours, l)
 		}
 	}
@@ -129,15 +131,19 @@ func (w *Sockets) Dial(r bfd.Route) (bfd.Sender, error) {
 	if err != nil {
 		return nil, plain(err)
 	}
+	ttl := maxTTL
+	if r.Port.Echo {
+		ttl = echoTTL
+	}
 	c, err := bind(netip.AddrPortFrom(local, r.SourcePort), func(fd int) error {
 		errs := []error{bindToDevice(fd, r.Port.Device)}
 		if r.Peer.Is6() {
 			errs = append(errs,
-				unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, maxTTL),
+				unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, ttl),
 				unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, trafficClass))
 		} else {
 			errs = append(errs,
-				unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, maxTTL),
+				unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, ttl),
 				unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TOS, trafficClass))
 		}
 		// Nobody reads what strangers send to this port.

@@ -31,6 +31,8 @@ func TestControlPackets(t *testing.T) {
 		want  netip.Addr // source
 	}{
 		"IPv4":                {bfd.Route{Peer: router4}, node4},
+		"IPv4, echo":          {bfd.Route{Peer: router4, Port: bfd.Port{Echo: true}}, node4},
+		"IPv6, echo":          {bfd.Route{Peer: router6, Port: bfd.Port{Echo: true}}, node6},
 		"IPv4, multihop":      {bfd.Route{Peer: router4, Local: node4, Port: bfd.Port{MultiHop: true}}, node4},
 		"IPv4, bound":         {bfd.Route{Peer: router4, Port: bfd.Port{Device: "eth0"}}, node4},
 		"IPv6":                {bfd.Route{Peer: router6}, node6},
@@ -42,7 +44,12 @@ func TestControlPackets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := tc.route
 			r.Port.IPv6, r.SourcePort = r.Peer.Is6(), 50000
-			l, err := router.listen(t, new(socket.Sockets), bfd.Port{MultiHop: r.Port.MultiHop, IPv6: r.Port.IPv6})
+			at, ttl := r.Port, uint8(255)
+			at.Device = ""
+			if at.Echo {
+				ttl = 254
+			}
+			l, err := router.listen(t, new(socket.Sockets), at)
 			must(t, err)
 			defer func() { _ = l.Close() }()
 			s, err := node.dial(t, r)
@@ -52,7 +59,7 @@ func TestControlPackets(t *testing.T) {
 				must(t, s.Send([]byte(payload)))
 				want := bfd.Packet{
 					Source: tc.want, Destination: r.Peer.WithZone(""), Interface: router.index(t, "eth0"),
-					TTL: 255, Payload: []byte(payload),
+					TTL: ttl, Payload: []byte(payload),
 				}
 				if diff := cmp.Diff(want, receive(t, l), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 					t.Error(diff)
