@@ -245,6 +245,40 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 }
 
+// TestSecretsAreRead defends P9: by whom, and which. The passwords of BGP sessions
+// are in Secrets of the user's naming, so a speaker cannot be held to names.
+func TestSecretsAreRead(t *testing.T) {
+	t.Parallel()
+
+	got := map[string][]string{}
+
+	for _, m := range manifests(t, "rbac") {
+		var rules []rbacv1.PolicyRule
+
+		switch o := m.object.(type) {
+		case *rbacv1.ClusterRole:
+			rules = o.Rules
+		case *rbacv1.Role:
+			rules = o.Rules
+		}
+
+		for _, r := range rules {
+			if slices.Contains(r.Resources, "secrets") && len(writes(r.Verbs)) < len(r.Verbs) {
+				kind := m.object.GetObjectKind().GroupVersionKind().Kind
+				got[filepath.Base(m.file)+" "+kind] = slices.Concat(r.Verbs, r.ResourceNames)
+			}
+		}
+	}
+
+	want := map[string][]string{
+		"controller.yaml Role": {"get", "memberlist"},
+		"speaker.yaml Role":    {"list", "watch"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("verbs and names (-want +got):\n%s", diff)
+	}
+}
+
 // TestPodsAreConfined defends P9: not root, nothing writable, and no capability
 // but NET_RAW for the speaker.
 func TestPodsAreConfined(t *testing.T) {

@@ -36,7 +36,9 @@ func newRecorded(t *testing.T) recorded {
 		t.Fatal(err)
 	}
 	var writes []string
-	note := func(verb string, obj client.Object) { writes = append(writes, verb+" "+obj.GetLabels()[v1beta1.LabelNode]) }
+	note := func(verb string, obj client.Object) {
+		writes = append(writes, verb+" "+obj.GetLabels()[v1beta1.LabelNode])
+	}
 	c := fake.NewClientBuilder().WithScheme(scheme).
 		WithStatusSubresource(&v1beta1.ServiceL2Status{}, &v1beta1.ServiceBGPStatus{}).
 		WithIndex(&v1beta1.ServiceL2Status{}, byService, indexServiceStatus).
