@@ -269,15 +269,15 @@ func TestPathDownDoesNotWaitForDecisions(t *testing.T) {
 	})
 }
 
-// TestLeavingInOrder: BGP first, with the word that tells a restart from a
-// drain, then what it rests on.
+// TestLeavingInOrder: BGP before what it rests on, with the word that tells a
+// restart from a drain; layer 2 beside it, for it waits for others.
 func TestLeavingInOrder(t *testing.T) {
 	t.Parallel()
 
+	const layer2Ended = "layer2 ended for context canceled after 0s"
 	rest := []string{
 		"bfd ended for context canceled after 60ms",
 		"unnumbered ended for context canceled after 0s",
-		"layer2 ended for context canceled after 0s",
 	}
 	tests := []struct {
 		name string
@@ -321,11 +321,12 @@ func TestLeavingInOrder(t *testing.T) {
 				tt.tell(t, r)
 				r.stop()
 				time.Sleep(1900 * time.Millisecond)
-				expect(t, "ended during the farewell", n.ends())
+				expect(t, "ended during the farewell", n.ends(), layer2Ended)
 				if err := <-r.ended; err != nil {
 					t.Errorf("Run = %v, want nil", err)
 				}
-				expect(t, "ended", n.ends(), append([]string{"bgp ended for " + tt.why + " after 2s"}, rest...)...)
+				want := append([]string{"bgp ended for " + tt.why + " after 2s"}, rest...)
+				expect(t, "ended", n.ends(), want...)
 			})
 		})
 	}
@@ -347,9 +348,9 @@ func TestAnEngineThatFailsEndsAll(t *testing.T) {
 			t.Errorf("Run = %v", err)
 		}
 		expect(t, "ended", n.take(),
+			"layer2 ended for context canceled after 0s",
 			"bfd ended for context canceled after 60ms",
-			"unnumbered ended for context canceled after 0s",
-			"layer2 ended for context canceled after 0s")
+			"unnumbered ended for context canceled after 0s")
 	})
 }
 

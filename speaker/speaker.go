@@ -135,10 +135,13 @@ func (s *Speaker) Run(ctx context.Context) error {
 	// BGP is the first to go, while all that its traffic rests on is still there:
 	// its farewell takes the time that routers need. BFD speaks until routers have
 	// heard it, or they would take the silence for a failure.
+	//
+	// Layer 2 answers on until other speakers have announced what was its own.
 	why := bgp.ErrRestart
 	if draining {
 		why = errDraining
 	}
+	layer2.cancel(nil)
 	bgpEngine.end(why)
 	watch.end(nil)
 	paths.end(nil)

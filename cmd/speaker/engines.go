@@ -25,8 +25,9 @@ type engines struct {
 }
 
 // newEngines makes the engines of a node on its real network, and starts none.
-func newEngines(node string, drain time.Duration, log *slog.Logger) (e engines, err error) {
-	if e.layer2, err = layer2.New(layer2.Options{Wire: wire.Sockets{}, Log: log}); err != nil {
+// Fit reports whether this node may answer for addresses; nil: always.
+func newEngines(node string, drain time.Duration, fit func() bool, log *slog.Logger) (e engines, err error) {
+	if e.layer2, err = layer2.New(layer2.Options{Wire: wire.Sockets{}, Fit: fit, Log: log}); err != nil {
 		return e, err
 	}
 	up, err := uptime()

@@ -75,7 +75,11 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	engines, err := newEngines(o.node, o.drain, process.Log)
+	peers, err := o.membership.open(o.node, process.Log)
+	if err != nil {
+		return err
+	}
+	engines, err := newEngines(o.node, o.drain, peers.fit(), process.Log)
 	if err != nil {
 		return err
 	}
@@ -101,10 +105,6 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	peers, err := o.membership.join(o.node, loop, process.Log)
-	if err != nil {
-		return err
-	}
 	api = kube.NewSpeaker(kube.SpeakerOptions{
 		Process: process, Node: o.node, PeerLabels: peers.labels,
 		Feed: kube.Feed{
@@ -117,19 +117,14 @@ func (o *options) run(ctx context.Context) error {
 	})
 
 	// All of them end when one fails or the process is told to. The others learn
-	// last that this speaker has gone, once it has let go of all: two that answer
-	// for one address would be worse than a moment of none.
+	// first that this speaker goes: what it owns is answered until they do it.
 	group, ctx := errgroup.WithContext(ctx)
-	known, leave := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return links.Run(ctx) })
 	group.Go(func() error { return follow(ctx, links.Changed(), func() { loop.SetLinks(translate(links.Links())) }) })
 	group.Go(func() error { return follow(ctx, engines.bgp.Changed(), func() { api.Sessions(engines.sessions()) }) })
-	group.Go(func() error { return peers.run(known) })
-	group.Go(func() error { return peers.tell(ctx) })
+	group.Go(func() error { return peers.run(ctx) })
+	group.Go(func() error { return peers.tell(ctx, loop) })
 	group.Go(func() error { return api.Run(ctx) })
-	group.Go(func() error {
-		defer leave()
-		return loop.Run(ctx)
-	})
+	group.Go(func() error { return loop.Run(ctx) })
 	return group.Wait()
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -13,9 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/clarion-lb/clarion/cmd/internal/cli"
+	"github.com/clarion-lb/clarion/internal/heartbeat"
 	"github.com/clarion-lb/clarion/internal/members"
-	"github.com/clarion-lb/clarion/speaker"
-	"github.com/clarion-lb/clarion/speaker/announce"
 )
 
 // tuningFile is where ConfigMap metallb-memberlist-config is mounted, if it is.
@@ -25,6 +23,7 @@ const tuningFile = "/etc/metallb/memberlist/config.json"
 type membershipFlags struct {
 	addr, port, labels, keyDir string
 	wan                        bool
+	beats                      heartbeatFlags
 }
 
 func (m *membershipFlags) register(cmd *cobra.Command) {
@@ -34,6 +33,7 @@ func (m *membershipFlags) register(cmd *cobra.Command) {
 	f.StringVar(&m.labels, "ml-labels", os.Getenv("METALLB_ML_LABELS"), "labels of the speakers' pods, k=v,k=v (env METALLB_ML_LABELS); empty: every node counts as alive")
 	f.StringVar(&m.keyDir, "ml-secret-key-path", os.Getenv("METALLB_ML_SECRET_KEY_PATH"), "directory with the file secretkey that encrypts it (env METALLB_ML_SECRET_KEY_PATH)")
 	f.BoolVar(&m.wan, "ml-wan-config", false, "slower timing, for nodes far from each other")
+	m.beats.register(cmd)
 }
 
 // on reports whether the speakers find out who is alive at all.
@@ -43,13 +43,14 @@ func (m *membershipFlags) on() bool { return m.addr != "" && m.labels != "" }
 type peers struct {
 	labels labels.Set // nil when membership is off
 	port   uint16
+	node   string
 	list   *members.List
-	loop   *speaker.Speaker
+	beats  *heartbeat.Monitor // nil when heartbeats are off
 }
 
-// join makes the membership that the flags ask for, and starts nothing.
-func (m *membershipFlags) join(node string, loop *speaker.Speaker, log *slog.Logger) (*peers, error) {
-	p := &peers{loop: loop}
+// open makes the membership that the flags ask for, and starts nothing.
+func (m *membershipFlags) open(node string, log *slog.Logger) (*peers, error) {
+	p := &peers{node: node}
 	if !m.on() {
 		return p, nil
 	}
@@ -70,6 +71,9 @@ func (m *membershipFlags) join(node string, loop *speaker.Speaker, log *slog.Log
 		return nil, fmt.Errorf("--ml-secret-key-path: %w", err)
 	}
 	if err := readTuning(&o); err != nil {
+		return nil, err
+	}
+	if err := m.beats.join(p, &o); err != nil {
 		return nil, err
 	}
 	p.list, err = members.New(o)
@@ -97,25 +101,4 @@ func (p *peers) set(addrs []netip.Addr) {
 		all[i] = netip.AddrPortFrom(a, p.port)
 	}
 	p.list.SetPeers(all)
-}
-
-// run keeps the membership until ctx ends.
-func (p *peers) run(ctx context.Context) error {
-	if p.list == nil {
-		return nil
-	}
-	return p.list.Run(ctx)
-}
-
-// tell hands the members over as they change. Until the first round of calls
-// is over nobody knows who is alive, and nothing is said.
-func (p *peers) tell(ctx context.Context) error {
-	if p.list == nil {
-		return nil
-	}
-	return follow(ctx, p.list.Changed(), func() {
-		if names := p.list.Members(); names != nil {
-			p.loop.SetMembers(announce.Members{Known: true, Names: names})
-		}
-	})
 }

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/clarion-lb/clarion/internal/heartbeat"
+	"github.com/clarion-lb/clarion/internal/members"
+	"github.com/clarion-lb/clarion/speaker"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+// heartbeatFlags say how soon a dead node is found out.
+type heartbeatFlags struct {
+	interval, grace, failback time.Duration
+	multiplier                int
+}
+
+func (h *heartbeatFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.DurationVar(&h.interval, "heartbeat-interval", heartbeat.DefaultInterval, "time between the heartbeats of a node, on the port of ml-bindport; 0: none, a dead node is found out by memberlist alone, after five seconds and more")
+	f.IntVar(&h.multiplier, "heartbeat-multiplier", heartbeat.DefaultMultiplier, "how many heartbeats in a row have to be missing before a node can be called dead")
+	f.DurationVar(&h.grace, "heartbeat-grace", heartbeat.DefaultGrace, "how long a speaker may be silent while its node answers, before its addresses move")
+	f.DurationVar(&h.failback, "failback-delay", heartbeat.DefaultFailback, "how long a node has to be well before it owns addresses again; 0: no time at all")
+}
+
+// join makes the monitor of p, on the port of the members.
+func (h *heartbeatFlags) join(p *peers, o *members.Options) (err error) {
+	if h.interval == 0 {
+		return nil
+	}
+	failback := h.failback
+	if failback == 0 {
+		failback = -1 // at once; to the monitor 0 is its default
+	}
+	p.beats, err = heartbeat.New(heartbeat.Options{
+		Node: p.node, Interval: h.interval, Multiplier: h.multiplier, Grace: h.grace, Failback: failback,
+		Send:  func(packet []byte, to netip.AddrPort) { _ = p.list.Send(packet, to) }, // lost is lost
+		Probe: heartbeat.TCPProbe(o.BindAddr.Addr()),
+		Log:   o.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("--heartbeat-interval, --heartbeat-multiplier, --heartbeat-grace: %w", err)
+	}
+	o.Card.Heartbeat = true
+	o.Aside = func(packet []byte) bool {
+		ours := heartbeat.IsBeat(packet)
+		if ours {
+			p.beats.Receive(packet)
+		}
+		return ours
+	}
+	if len(o.Key) == 0 {
+		return nil
+	}
+	return p.beats.SetKeys([][]byte{o.Key})
+}
+
+// fit is whether this node may answer for addresses; nil: always.
+func (p *peers) fit() func() bool {
+	if p.beats == nil {
+		return nil
+	}
+	return p.beats.Fit
+}
+
+// farewell is how long heartbeats tell that this node leaves, before memberlist
+// does and closes the port. It is enough for all repetitions.
+const farewell = 200 * time.Millisecond
+
+// run keeps the membership until ctx ends, and takes its leave.
+func (p *peers) run(ctx context.Context) error {
+	if p.list == nil {
+		return nil
+	}
+	if p.beats == nil {
+		return p.list.Run(ctx)
+	}
+	known, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	defer context.AfterFunc(ctx, func() {
+		p.beats.Leave()
+		time.AfterFunc(farewell, leave)
+	})()
+	group, known := errgroup.WithContext(known)
+	group.Go(func() error { return p.list.Run(known) })
+	group.Go(func() error { return p.beats.Run(known) })
+	return group.Wait()
+}
+
+// tell hands the members over as they change. Until the first round of calls
+// is over nobody knows who is alive, and nothing is said.
+func (p *peers) tell(ctx context.Context, loop *speaker.Speaker) error {
+	if p.list == nil {
+		return nil
+	}
+	var verdicts <-chan struct{}
+	if p.beats != nil {
+		verdicts = p.beats.Changed()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.list.Changed():
+		case <-verdicts:
+		}
+		roster := p.list.Roster()
+		if roster == nil {
+			continue
+		}
+		loop.SetMembers(announce.Members{Known: true, Names: p.living(roster)})
+	}
+}
+
+// living returns the names of those that can own addresses, and tells the
+// monitor whom to expect.
+func (p *peers) living(roster []members.Member) []string {
+	var names, down []string
+	if p.beats != nil {
+		var others []heartbeat.Peer
+		for _, m := range roster {
+			if m.Card.Heartbeat && m.Name != p.node {
+				others = append(others, heartbeat.Peer{Name: m.Name, Addr: m.Addr})
+			}
+		}
+		p.beats.SetPeers(others)
+		down = p.beats.Down()
+	}
+	for _, m := range roster {
+		if !slices.Contains(down, m.Name) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
