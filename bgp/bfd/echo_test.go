@@ -1,6 +1,7 @@
 package bfd
 
 import (
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -224,6 +225,45 @@ func TestNoEcho(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestEchoRefused: without the capability there is no echo, but a session, which
+// says so as long as it matters; and an echo socket that breaks is opened again.
+func TestEchoRefused(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(tr *trial) {
+		tr.memory.refuseEcho = syscall.EPERM
+		tr.bringUp(echoing)
+		c := router(Up, 1).but(reflecting).but(func(c *control) { c.desiredTx = time.Minute })
+		tr.hear(echoing, c)
+		tr.until(12 * time.Second)
+		const want = "bfd: failed to open echo socket to 192.0.2.1: operation not permitted"
+		if got := tr.status("spine"); got.State != Up || got.Error != want {
+			tr.Errorf("%v, %q", got.State, got.Error)
+		}
+		tr.wantLog("level=WARN msg=\"bfd session cannot work\" error=\"" + want + "\"\n")
+		tr.memory.set(func() { tr.memory.refuseEcho = nil })
+		tr.until(15 * time.Second) // five seconds after the third try
+		first := tr.memory.echoTo(router4)
+		if first == nil || tr.status("spine").Error != "" {
+			t.Fatalf("not tried again: %q", tr.status("spine").Error)
+		}
+		first.mu.Lock()
+		first.fail = syscall.ENXIO
+		first.mu.Unlock()
+		tr.comeBack(1)
+		if got := tr.status("spine").Error; got != "bfd: failed to hear echo packets from 192.0.2.1: no such device or address" {
+			tr.Error(got)
+		}
+		tr.until(20 * time.Second)
+		if tr.memory.echoTo(router4) == first {
+			tr.Error("not opened again")
+		}
+		tr.sessions(0, spine)
+		if got := tr.status("spine").Error; got != "" {
+			tr.Error(got)
+		}
+	})
 }
 
 // TestEchoFollowsThePeer: an echo path belongs to an interface and an address.

@@ -52,6 +52,7 @@ type memory struct {
 
 	scope        int
 	refuseListen error
+	refuseEcho   error
 	refuseDial   func(Route) error
 	refuseSend   error
 	stall        time.Duration // of every Send
@@ -97,6 +98,9 @@ func (m *memory) Dial(r Route) (Sender, error) {
 func (m *memory) Echo(r EchoRoute) (Listener, Sender, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.refuseEcho != nil {
+		return nil, nil, m.refuseEcho
+	}
 	l := m.newListener()
 	m.echoes[r.Peer] = l
 	m.open++

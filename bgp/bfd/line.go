@@ -36,7 +36,7 @@ func (l *loop) mend(now time.Time) {
 		if s.line.sender == nil && !now.Before(s.redialAt()) {
 			l.dial(s, now)
 		}
-		if s.line.echo != nil && (!s.wantsEcho() || s.route != s.line.echoRoute) {
+		if !s.wantsEcho() || s.line.echo != nil && s.route != s.line.echoRoute {
 			l.closeEcho(s)
 		}
 		if !s.canEcho() {
