@@ -143,7 +143,7 @@ func (f *FRR) Configure(ctx context.Context, lines string) error {
 	return err
 }
 
-// Vtysh runs commands, one after the other, and returns what they print.
+// Vtysh runs commands, one after the other, and returns what they print. A daemon that hangs fails it.
 func (f *FRR) Vtysh(ctx context.Context, commands ...string) (string, error) {
 	args := make([]string, 0, 2*len(commands))
 	for _, command := range commands {
@@ -157,6 +157,8 @@ func (f *FRR) vtysh(ctx context.Context, args ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	out, err := f.host.Exec(ctx, program, append([]string{"--config_dir", f.dir, "--vty_socket", f.dir}, args...)...)
 	if err != nil {
 		return "", fmt.Errorf("router: FRR refuses: %w: %s", err, strings.TrimSpace(out))
@@ -166,7 +168,12 @@ func (f *FRR) vtysh(ctx context.Context, args ...string) (string, error) {
 
 // Show runs a show command, such as "bgp neighbors json", and decodes the JSON it prints into a pointer.
 func (f *FRR) Show(ctx context.Context, command string, into any) error {
-	out, err := f.Vtysh(ctx, "show "+command)
+	args := []string{"-c", "show " + command}
+	// Asking one daemon alone gets an answer although another hangs.
+	if subject, _, _ := strings.Cut(command, " "); slices.Contains(frrDaemons(), subject+"d") {
+		args = append(args, "-d", subject+"d")
+	}
+	out, err := f.vtysh(ctx, args...)
 	if err != nil {
 		return err
 	}

@@ -219,7 +219,7 @@ func frrOrigin(word string) string {
 // frrCommunities writes FRR's names for well-known communities as the numbers that they stand for.
 func frrCommunities(list []string) []string {
 	wellKnown := map[string]string{
-		"gracefulShutdown": "65535:0", "acceptOwn": "65535:1", "llgrStale": "65535:6", "noLlgr": "65535:7", "blackhole": "65535:666",
+		"gracefulShutdown": "65535:0", "acceptown": "65535:1", "llgrStale": "65535:6", "noLlgr": "65535:7", "blackhole": "65535:666",
 		"noExport": "65535:65281", "noAdvertise": "65535:65282", "localAs": "65535:65283", "noPeer": "65535:65284", "internet": "0:0",
 	}
 	numbers := make([]string, 0, len(list))
@@ -243,6 +243,7 @@ func frrExtendedCommunities(text string) []string {
 // frrBFDPeer is what BFDPeers needs of `show bfd peers json`.
 type frrBFDPeer struct {
 	Peer             netip.Addr `json:"peer"`
+	Local            netip.Addr `json:"local"` // absent at times
 	Interface        string     `json:"interface"`
 	Multihop         bool       `json:"multihop"`
 	Status           string     `json:"status"`
@@ -265,7 +266,7 @@ func (f *FRR) BFDPeers(ctx context.Context) (map[netip.Addr]BFDPeer, error) {
 	peers := map[netip.Addr]BFDPeer{}
 	for _, e := range entries {
 		peers[e.Peer.WithZone("")] = BFDPeer{
-			Addr: e.Peer.WithZone(""), Interface: e.Interface, Multihop: e.Multihop, State: frrBFDState(e.Status),
+			Addr: e.Peer.WithZone(""), Local: e.Local.WithZone(""), Interface: e.Interface, Multihop: e.Multihop, State: frrBFDState(e.Status),
 			Transmit: milliseconds(e.Transmit), Receive: milliseconds(e.Receive), Multiplier: e.Multiplier,
 			RemoteTransmit: milliseconds(e.RemoteTransmit), RemoteReceive: milliseconds(e.RemoteReceive), RemoteMultiplier: e.RemoteMultiplier,
 			Diagnostic: e.Diagnostic, RemoteDiagnostic: e.RemoteDiagnostic,

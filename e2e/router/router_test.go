@@ -172,7 +172,7 @@ func (r *rig) waitConverged(t *testing.T) {
 			neighbors := must[map[netip.Addr]router.Neighbor](t)(one.Neighbors(t.Context()))
 			bfd := must[map[netip.Addr]router.BFDPeer](t)(one.BFDPeers(t.Context()))
 			for addr, n := range neighbors {
-				if !n.Up() || !bfd[addr].Up() {
+				if !n.Up() || !bfd[addr].Up() || one == r.tor && !bfd[addr].Local.IsValid() {
 					return false
 				}
 			}
@@ -284,7 +284,7 @@ func TestRoutersAgree(t *testing.T) {
 
 	t.Run("BFD", func(t *testing.T) {
 		want := router.BFDPeer{
-			Addr: left, Interface: "eth0", State: "up", Transmit: 100 * time.Millisecond, Receive: 100 * time.Millisecond, Multiplier: 3,
+			Addr: left, Local: tor, Interface: "eth0", State: "up", Transmit: 100 * time.Millisecond, Receive: 100 * time.Millisecond, Multiplier: 3,
 			RemoteTransmit: 100 * time.Millisecond, RemoteReceive: 100 * time.Millisecond, RemoteMultiplier: 5,
 		}
 		equal := cmp.Options{cmpopts.EquateComparable(netip.Addr{}), cmpopts.IgnoreFields(router.BFDPeer{}, "Diagnostic", "RemoteDiagnostic")}

@@ -66,12 +66,13 @@ type Route struct {
 	// ExtendedCommunities have their type first, "rt:64496:1", sorted. What a router does not know it shows in its own way.
 	ExtendedCommunities []string
 	Best                bool // the one in use, or one of those, if it shares the load with others
-	Stale               bool // kept from before the neighbour's restart (RFC 4724 section 4.2)
+	Stale               bool // kept from before the neighbour's restart (RFC 4724 section 4.2); BIRD shows that of RFC 9494 alone
 }
 
 // BFDPeer is a BFD session.
 type BFDPeer struct {
 	Addr      netip.Addr // without a zone
+	Local     netip.Addr // invalid while FRR has not bound the session to one, which it does when BGP is up; BIRD does not say
 	Interface string     // empty on multihop sessions
 	Multihop  bool
 	State     string // of RFC 5880 section 4.1, in lower case: "up", "down", "init", "admindown"
