@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 # The linter is built from source at this version, and cached like any build.
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-MODULES  := . deploy/image e2e
+MODULES  := . deploy/image e2e e2e/interop
 PLATFORMS := linux/amd64 linux/arm64
 
 export CGO_ENABLED = 0
@@ -25,6 +25,7 @@ build: ## Build the controller and the speaker into bin/.
 test: setup ## Run every test: laws, units, fuzz seeds, real kernels, and the lab.
 	$(GO) test ./...
 	$(GO) -C deploy/image test ./...
+	$(GO) -C e2e/interop test ./...
 	$(GO) -C e2e test -timeout 30m ./...
 
 demo: setup ## Start a cluster on this machine and tell the guide's story on it.
