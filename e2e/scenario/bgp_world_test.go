@@ -1,0 +1,269 @@
+package scenario_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clarion-lb/clarion/e2e/lab"
+	"github.com/clarion-lb/clarion/e2e/network"
+	"github.com/clarion-lb/clarion/e2e/router"
+)
+
+// The autonomous systems of the top-of-rack router and of the nodes.
+const (
+	torAS  = 64500
+	nodeAS = 64512
+)
+
+// torConfig makes the lab's router expect a BGP session from each node, with
+// BFD, and share the load among all that announce the same.
+const torConfig = `
+bfd
+ profile rack
+  transmit-interval 50
+  receive-interval 50
+  detect-multiplier 3
+!
+router bgp 64500
+ bgp router-id 192.0.2.1
+ no bgp ebgp-requires-policy
+ no bgp default ipv4-unicast
+ bgp bestpath as-path multipath-relax
+ neighbor nodes peer-group
+ neighbor nodes remote-as 64512
+ neighbor nodes timers connect 1
+%s
+ address-family ipv4 unicast
+  neighbor nodes activate
+  maximum-paths 64
+ exit-address-family
+ address-family ipv6 unicast
+  neighbor nodes activate
+  maximum-paths 64
+ exit-address-family
+`
+
+// routedPool gives out addresses that no host looks for on the segment: the
+// router alone knows where they are.
+const routedPool = `
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: routed, namespace: metallb-system}
+spec:
+  addresses: [203.0.113.64/28, "2001:db8:0:4::40/124"]
+---
+apiVersion: metallb.io/v1beta1
+kind: BGPAdvertisement
+metadata: {name: routed, namespace: metallb-system}
+spec: {ipAddressPools: [routed]}
+`
+
+// torPeer is the router as nodes know it, with more lines for its spec.
+func torPeer(spec string) string {
+	return `
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {name: tor, namespace: metallb-system}
+spec:
+  myASN: 64512
+  peerASN: 64500
+  peerAddress: 192.0.2.1
+  dualStackAddressFamily: true
+` + spec
+}
+
+// routedPrefixes contain every address of routedPool.
+func routedPrefixes() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("203.0.113.64/28"), netip.MustParsePrefix("2001:db8:0:4::40/124")}
+}
+
+// tor starts FRR on the lab's router, with more lines for all nodes as
+// neighbours, and waits for nothing.
+func tor(t *testing.T, lines ...string) *router.FRR {
+	t.Helper()
+	var neighbors strings.Builder
+	for _, line := range lines {
+		fmt.Fprintf(&neighbors, " neighbor nodes %s\n", line)
+	}
+	for _, node := range cluster.Nodes() {
+		fmt.Fprintf(&neighbors, " neighbor %s peer-group nodes\n", address(node))
+	}
+	// Connections are spread, not only clients.
+	for _, key := range []string{"net.ipv4.fib_multipath_hash_policy", "net.ipv6.fib_multipath_hash_policy"} {
+		if err := cluster.Router().Sysctl(key, "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	frr, err := router.StartFRR(t.Context(), cluster.Router(), fmt.Sprintf(torConfig, strings.TrimSuffix(neighbors.String(), "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _ := frr.Vtysh(context.Background(), "show bgp summary", "show bgp ipv4 unicast", "show bgp ipv6 unicast", "show bfd peers brief")
+			t.Logf("the router says:\n%s", out)
+			out, _ = cluster.Kubectl(context.Background(), "-n", "metallb-system", "logs", "-l", "component=speaker", "--tail=40", "--prefix")
+			t.Logf("the speakers say:\n%s", out)
+		}
+		frr.Stop(context.Background())
+	})
+	return frr
+}
+
+// address returns a node's IPv4 address, whether it lives or not.
+func address(node *lab.Node) netip.Addr {
+	i := slices.Index(cluster.Nodes(), node)
+	return netip.AddrFrom4([4]byte{192, 0, 2, byte(11 + i)})
+}
+
+// nextHops returns the nodes that the router's kernel sends packets for an
+// address to, sorted.
+func nextHops(addr netip.Addr) ([]string, error) {
+	routes, err := cluster.Router().Routes()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, gateway := range routes[netip.PrefixFrom(addr, addr.BitLen())].Gateways {
+		names = append(names, nodeAt(gateway))
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// nodeAt returns the node that a next hop is, in either family: their numbers
+// read the same, and link-local addresses are made from the same in the MAC.
+func nodeAt(gateway netip.Addr) string {
+	neighbours, _ := cluster.Router().Neighbours()
+	for _, node := range cluster.Nodes() {
+		host := node.Host()
+		if gateway == address(node) || host != nil && gateway == host.Address(true) {
+			return node.Name()
+		}
+		for _, n := range neighbours {
+			if host != nil && n.Addr == gateway && slices.Equal(n.MAC, host.MAC()) {
+				return node.Name()
+			}
+		}
+	}
+	return gateway.String()
+}
+
+// waitForNextHops waits until the router forwards packets for an address to
+// exactly these nodes.
+func waitForNextHops(t *testing.T, addr netip.Addr, want ...string) {
+	t.Helper()
+	var got []string
+	err := cluster.Until(t.Context(), "the router has its next hops", func(context.Context) (_ bool, err error) {
+		got, err = nextHops(addr)
+		return slices.Equal(got, want), err
+	})
+	if err != nil {
+		t.Fatalf("%v: it forwards %s to %v, want %v", err, addr, got, want)
+	}
+}
+
+// all are the names of all nodes.
+func all() []string {
+	var names []string
+	for _, node := range cluster.Nodes() {
+		names = append(names, node.Name())
+	}
+	return names
+}
+
+// but returns all nodes without one.
+func but(name string) []string {
+	return slices.DeleteFunc(all(), func(n string) bool { return n == name })
+}
+
+// waitForSessions waits until the router has a session with each node.
+func waitForSessions(t *testing.T, frr *router.FRR) {
+	t.Helper()
+	until(t, "the router has a session with each node", func(ctx context.Context) (bool, error) {
+		neighbors, err := frr.Neighbors(ctx)
+		for _, n := range neighbors {
+			if !n.Up() {
+				return false, err
+			}
+		}
+		return err == nil && len(neighbors) == len(cluster.Nodes()), err
+	})
+}
+
+// routed makes a workload behind the router and returns its addresses once all
+// given nodes are next hops for them and it answers.
+func routed(t *testing.T, manifest string, via ...string) (ns string, addrs []netip.Addr) {
+	t.Helper()
+	apply(t, routedPool)
+	ns = namespace(t)
+	applyTo(t, ns, manifest)
+	addrs = waitForAddresses(t, ns, "web", 2)
+	for _, addr := range addrs {
+		waitForNextHops(t, addr, via...)
+		reachable(t, addr)
+	}
+	return ns, addrs
+}
+
+// reachable waits until an address answers HTTP to the host behind the router.
+func reachable(t *testing.T, addr netip.Addr) {
+	t.Helper()
+	until(t, fmt.Sprintf("%s answers behind the router", addr), func(ctx context.Context) (bool, error) {
+		return lab.Fetch(cluster.Remote().HTTPClient(time.Second), "http://"+netip.AddrPortFrom(addr, 80).String())(ctx) == nil, nil
+	})
+}
+
+// watchRouter remembers what the router's kernel forgets of routedPool.
+func watchRouter(t *testing.T) (forgotten func() []string) {
+	t.Helper()
+	watch, err := cluster.Router().WatchRoutes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(watch.Stop)
+	return func() []string {
+		events, err := watch.Removals(routedPrefixes()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return words(events)
+	}
+}
+
+func words(events []network.RouteEvent) []string {
+	var out []string
+	for _, e := range events {
+		out = append(out, e.String())
+	}
+	return out
+}
+
+// load keeps connecting to an address from behind the router, and reports every
+// connect that failed when it is stopped. Several thousand of them make a
+// failure that hits one in a thousand visible.
+func load(t *testing.T, addr netip.Addr) (failed func() string) {
+	t.Helper()
+	target := netip.AddrPortFrom(addr, 80).String()
+	probe := lab.StartProbe(t.Context(), shorter(10*time.Millisecond, time.Millisecond), 5*time.Second, func(ctx context.Context) error {
+		conn, err := cluster.Remote().DialContext(ctx, "tcp", target)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+	return func() string {
+		attempts := probe.Stop()
+		t.Logf("%d connects to %s", len(attempts), addr)
+		var out []string
+		for _, outage := range lab.Outages(attempts) {
+			out = append(out, fmt.Sprintf("%d from %s for %s", outage.Missed, outage.From.Format("15:04:05.000"), outage.Duration()))
+		}
+		return strings.Join(out, "; ")
+	}
+}
