@@ -184,7 +184,7 @@ func (p *problems) password(obj *v1beta2.BGPPeer, secrets []corev1.Secret) bgp.S
 		return s.Name == ref.Name && s.Namespace == obj.Namespace
 	})
 	if i < 0 {
-		p.add(field, ref.Name, "there is no Secret of that name in the namespace of the peer")
+		p.add(field, ref.Name, "there is no Secret of that name and of type kubernetes.io/basic-auth in the namespace of the peer")
 		return ""
 	}
 	secret := &secrets[i]

@@ -189,11 +189,11 @@ func TestPasswordSecret(t *testing.T) {
 			name: "80 octets", secret: secret("metallb-system", typed+"stringData: {password: "+strings.Repeat("x", 80)+"}"), want: strings.Repeat("x", 80),
 		},
 		{
-			name: "missing", problem: field + "there is no Secret of that name in the namespace of the peer",
+			name: "missing", problem: field + "there is no Secret of that name and of type kubernetes.io/basic-auth in the namespace of the peer",
 		},
 		{
 			name: "elsewhere", secret: secret("default", typed+"stringData: {password: geheim}"),
-			problem: field + "there is no Secret of that name in the namespace of the peer",
+			problem: field + "there is no Secret of that name and of type kubernetes.io/basic-auth in the namespace of the peer",
 		},
 		{
 			name: "of another type", secret: secret("metallb-system", "type: Opaque\nstringData: {password: geheim}"),
