@@ -96,12 +96,13 @@ func (s *session) echoPort() Port {
 	return Port{Echo: true, IPv6: s.peer.Is6(), Device: s.config.Device}
 }
 
-// admits reports whether a packet may have come from as far away as its TTL says.
-func (s *session) admits(p *Packet) bool {
+// minimumTTL is what packets have to arrive with: over a single hop, what nobody
+// who forwards can send (RFC 5881, section 5).
+func (s *session) minimumTTL() uint8 {
 	if s.config.MultiHop {
-		return p.TTL >= s.profile.MinimumTTL
+		return s.profile.MinimumTTL
 	}
-	return p.TTL == 255
+	return 255
 }
 
 // receive takes a packet for this session that has passed all checks, from RFC

@@ -91,11 +91,8 @@ func (l *loop) drain(ln *listener, now time.Time) error {
 }
 
 // receive takes one control packet. The checks are those of RFC 5880, 6.8.6 in
-// their order, after the one that costs strangers the most (RFC 5881, section 5).
+// their order, and then that of RFC 5881, section 5 or RFC 5883, section 5.
 func (l *loop) receive(port Port, p *Packet, now time.Time) discard {
-	if !port.MultiHop && p.TTL != 255 {
-		return tooFar
-	}
 	c, why := parseControl(p.Payload)
 	if why != keep {
 		return why
@@ -107,8 +104,8 @@ func (l *loop) receive(port Port, p *Packet, now time.Time) discard {
 	case c.auth:
 		l.refuse(s, "they carry authentication, which is not supported")
 		return authenticated
-	case !s.admits(p):
-		l.refuse(s, fmt.Sprintf("their TTL is %d and has to be at least %d", p.TTL, s.profile.MinimumTTL))
+	case p.TTL < s.minimumTTL():
+		l.refuse(s, fmt.Sprintf("their TTL is %d and has to be at least %d", p.TTL, s.minimumTTL()))
 		return tooFar
 	}
 	s.refused = nil

@@ -2,7 +2,7 @@ package bfd
 
 import "net/netip"
 
-// Dice are random numbers, safe to be guessed by nobody (RFC 5880, section 9).
+// Dice are random numbers that nobody can guess (RFC 5880, section 9).
 // Only the goroutine in Engine.Run throws them.
 type Dice interface {
 	Uint32() uint32
