@@ -53,6 +53,9 @@ func (s *Speaker) Report(r announce.Revision) {
 	for i := range r.Changed {
 		v := &r.Changed[i].Verdict
 		s.forget(v.Key)
+		if v.Quiet {
+			continue // the other protocol's says it all
+		}
 		s.reasons[v.Key] = v.Reason
 		s.verdicts.WithLabelValues(string(v.Protocol), string(v.Reason)).Inc()
 		if v.Announced() {
