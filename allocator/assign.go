@@ -85,7 +85,7 @@ func (s *search) conclude(found choice, refusals []Refusal, standing []Note) Out
 	o := Outcome{
 		Action:   s.action(found),
 		Refusals: refusals,
-		Standing: append(standing, s.unreadableStatus()...),
+		Standing: slices.Concat(standing, s.standoff(found), s.unreadableStatus()),
 	}
 	if found.pool != nil {
 		o.Assignment = Assignment{Addresses: s.list(found.addrs), Pool: found.pool.Name}
@@ -99,6 +99,7 @@ func (s *search) conclude(found choice, refusals []Refusal, standing []Note) Out
 	if gained != (pair{}) {
 		o.Notes = append(o.Notes, s.allocated(found, lost))
 	}
+	o.Notes = append(o.Notes, s.evaded(found, lost, gained)...)
 	said := s.ledger.services[s.svc.Name].said
 	for _, n := range o.Standing {
 		if !slices.Contains(said, n) {

@@ -19,6 +19,8 @@ type Usage struct {
 	AssignedIPv4, AssignedIPv6 int64
 	// Capacity counts what the pool could give, without what it withholds.
 	CapacityIPv4, CapacityIPv6 int64
+	// Quarantined counts those that strangers use and no Service holds.
+	QuarantinedIPv4, QuarantinedIPv6 int64
 	// Services counts those that hold an address of the pool.
 	Services int64
 }
@@ -39,9 +41,17 @@ func (u Usage) Capacity(f config.Family) int64 {
 	return u.CapacityIPv4
 }
 
+// Quarantined returns the addresses of one family that strangers use.
+func (u Usage) Quarantined(f config.Family) int64 {
+	if f == config.IPv6 {
+		return u.QuarantinedIPv6
+	}
+	return u.QuarantinedIPv4
+}
+
 // Available returns the addresses left of one family, never fewer than none.
 func (u Usage) Available(f config.Family) int64 {
-	return max(0, u.Capacity(f)-u.Assigned(f))
+	return max(0, u.Capacity(f)-u.Assigned(f)-u.Quarantined(f))
 }
 
 // Low reports whether at least that share of the addresses of one family, in
@@ -51,12 +61,18 @@ func (u Usage) Low(f config.Family, percent int) bool {
 	return capacity > 0 && float64(assigned) >= float64(capacity)*float64(percent)/100
 }
 
-// Usage returns how full a pool is. It costs the same however much is in use.
+// Usage returns how full a pool is. It costs the same however much is in use,
+// but for what strangers use.
 func (l *Ledger) Usage(p *config.Pool) Usage {
 	assigned, capacity := l.assigned[p.Name], capacityOf(p)
+	var quarantined count
+	for _, c := range l.Quarantine(p) {
+		quarantined[slot(config.FamilyOf(c.Address))]++
+	}
 	return Usage{
 		AssignedIPv4: assigned[0], AssignedIPv6: assigned[1],
 		CapacityIPv4: capacity[0], CapacityIPv6: capacity[1],
+		QuarantinedIPv4: quarantined[0], QuarantinedIPv6: quarantined[1],
 		Services: l.served[p.Name],
 	}
 }

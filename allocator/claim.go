@@ -27,6 +27,9 @@ type Claim struct {
 	// Released is when the last holder left an address that is kept for it; it
 	// is then the only one listed, and has no right to the address any more.
 	Released time.Time
+	// Stranger is a host outside the cluster that uses the address; nil for none.
+	// A claim may say just that, and list no Holders.
+	Stranger *Stranger
 	// Foreign says whose the address is if none of ours made the claim.
 	Foreign string
 	// Version is that of the record, opaque; empty if there is none.
@@ -94,7 +97,7 @@ func (c Claim) With(h Holder) (Claim, error) {
 	if c.Foreign != "" {
 		return c, fmt.Errorf("allocator: %s is held by %s", c.Address, c.Foreign)
 	}
-	next := Claim{Address: c.Address, Version: c.Version}
+	next := Claim{Address: c.Address, Version: c.Version, Stranger: c.Stranger}
 	if c.Released.IsZero() {
 		for _, o := range c.Holders {
 			if o.Service == h.Service {
@@ -113,7 +116,8 @@ func (c Claim) With(h Holder) (Claim, error) {
 
 // Without returns the claim once a Service has left it. If that was the last,
 // and did not ask for the address by itself, the address is kept for it from
-// now on, unless keep is zero. A claim without Holders is to be deleted.
+// now on, unless keep is zero. A claim without Holders
+// and without a Stranger is to be deleted.
 func (c Claim) Without(svc types.NamespacedName, now time.Time, keep time.Duration) Claim {
 	next := c
 	next.Holders = slices.DeleteFunc(slices.Clone(c.Holders), func(h Holder) bool { return h.Service == svc })
@@ -137,6 +141,9 @@ func (c Claim) Keep(snap *config.Snapshot) time.Duration {
 func (c Claim) Remaining(snap *config.Snapshot, now time.Time) time.Duration {
 	return c.Released.Add(c.Keep(snap)).Sub(now)
 }
+
+// Empty reports whether the claim says nothing, and is to be deleted.
+func (c Claim) Empty() bool { return len(c.Holders) == 0 && c.Stranger == nil && c.Foreign == "" }
 
 func (c Claim) index(svc types.NamespacedName) int {
 	return slices.IndexFunc(c.Holders, func(h Holder) bool { return h.Service == svc })

@@ -48,18 +48,22 @@ func (s *search) refusal(p *config.Pool, families ...config.Family) Refusal {
 	if !p.Has(lacking) {
 		return Refusal{p.Name, FamilyMissing, quoted(p) + " has no " + lacking.String() + " addresses"}
 	}
-	return full(p, lacking)
+	return s.full(p, lacking)
 }
 
 // full says that a pool has nothing left to give of a family. All it has is in
 // use then; who uses it is not counted here, as a message that changes with
 // every other Service would be said over and over.
-func full(p *config.Pool, f config.Family) Refusal {
+func (s *search) full(p *config.Pool, f config.Family) Refusal {
 	n := capacityOf(p)[slot(f)]
 	if n == 0 {
 		return Refusal{p.Name, AddressWithheld, "avoidBuggyIPs of " + quoted(p) + " withholds all its " + f.String() + " addresses"}
 	}
-	return Refusal{p.Name, PoolFull, fmt.Sprintf("%s has no free %s address (%d of %d in use)", quoted(p), f, n, n)}
+	use := "in use"
+	if len(s.ledger.Quarantine(p)) > 0 {
+		use = "in use or in quarantine"
+	}
+	return Refusal{p.Name, PoolFull, fmt.Sprintf("%s has no free %s address (%d of %d %s)", quoted(p), f, n, n, use)}
 }
 
 // quoted names a pool in a sentence.
@@ -104,7 +108,7 @@ func (s *search) complaint(found choice, refusals []Refusal) []Note {
 // shortfall is what stands against a Service that has to do with one of the
 // two addresses it prefers to have.
 func (s *search) shortfall(refusals []Refusal) []Note {
-	if len(refusals) == 0 {
+	if len(refusals) == 0 || refusals[0].Reason == AddressConflict {
 		return nil
 	}
 	return []Note{{
@@ -146,6 +150,8 @@ func (s *search) groundsOf(a netip.Addr) string {
 		return "no pool contains it"
 	case taken:
 		return c.String()
+	case s.disputed(p, a) && len(s.svc.WantAddresses) == 0:
+		return "it is " + s.usedBy(a)
 	case !p.Suspended && !s.admitted(p):
 		return s.notAdmitted(p).Detail
 	case !p.Suspended && p.Withholds(a):

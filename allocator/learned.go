@@ -22,6 +22,10 @@ type learned struct {
 	unsettled addressSet
 	// kept are the claims of addresses that are only kept for somebody.
 	kept map[netip.Addr]struct{}
+	// disputed are the addresses that strangers use, and strangers how many each
+	// of these uses, by hardware address.
+	disputed  addressSet
+	strangers map[string]int
 }
 
 func newLearned() learned {
@@ -29,11 +33,16 @@ func newLearned() learned {
 		claims: make(map[netip.Addr]Claim),
 		of:     make(map[types.NamespacedName][]netip.Addr),
 		kept:   make(map[netip.Addr]struct{}),
+
+		strangers: make(map[string]int),
 	}
 }
 
 // Learn takes note of what the claim of an address now says.
 func (l *Ledger) Learn(c Claim) {
+	if l.disputed.has(c.Address) && c.Stranger == nil {
+		l.openings++
+	}
 	l.unlist(c.Address)
 	for _, h := range c.Holders {
 		at, _ := slices.BinarySearchFunc(l.of[h.Service], c.Address, netip.Addr.Compare)
@@ -42,12 +51,16 @@ func (l *Ledger) Learn(c Claim) {
 	if !c.Released.IsZero() {
 		l.kept[c.Address] = struct{}{}
 	}
+	l.dispute(c.Address, c.Stranger)
 	l.claims[c.Address] = c
 	l.review(c.Address)
 }
 
 // Unlearn takes note that the claim of an address is gone.
 func (l *Ledger) Unlearn(a netip.Addr) {
+	if l.disputed.has(a) {
+		l.openings++
+	}
 	l.unlist(a)
 	l.review(a)
 }
@@ -108,6 +121,7 @@ func (l *Ledger) unlist(a netip.Addr) {
 		}
 	}
 	delete(l.kept, a)
+	l.dispute(a, nil)
 	delete(l.claims, a)
 }
 
@@ -179,7 +193,7 @@ func (l *Ledger) longestKept(p *config.Pool, f config.Family) netip.Addr {
 	var oldest Claim
 	for a := range l.kept {
 		c := l.claims[a]
-		within := config.FamilyOf(a) == f && l.tenants[a] == nil && p.Contains(a) && !p.Withholds(a)
+		within := config.FamilyOf(a) == f && l.tenants[a] == nil && p.Contains(a) && !p.Withholds(a) && !l.disputed.has(a)
 		if within && (!oldest.Address.IsValid() || elder(c, oldest) < 0) {
 			oldest = c
 		}
@@ -192,7 +206,7 @@ func (l *Ledger) longestKept(p *config.Pool, f config.Family) netip.Addr {
 // before it was deleted.
 func (s *search) formerly(p *config.Pool, f config.Family) netip.Addr {
 	for _, a := range s.ledger.of[s.svc.Name] {
-		if config.FamilyOf(a) != f || s.poolAt(a) != p || p.Withholds(a) || s.ledger.holds(s.svc.Name, a) {
+		if config.FamilyOf(a) != f || s.poolAt(a) != p || p.Withholds(a) || s.ledger.holds(s.svc.Name, a) || s.disputed(p, a) {
 			continue
 		}
 		if _, taken := s.ledger.conflictAt(a, s.svc); !taken {

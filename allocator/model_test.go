@@ -31,6 +31,8 @@ type world struct {
 	// not our doing alone.
 	given   map[types.NamespacedName]map[netip.Addr]config.Service
 	tainted map[netip.Addr]bool
+	// disputed are the addresses that a stranger uses.
+	disputed map[netip.Addr]bool
 }
 
 func newWorld(t *testing.T) *world {
@@ -42,6 +44,7 @@ func newWorld(t *testing.T) *world {
 		applied:  make(map[types.NamespacedName]config.Service),
 		given:    make(map[types.NamespacedName]map[netip.Addr]config.Service),
 		tainted:  make(map[netip.Addr]bool),
+		disputed: make(map[netip.Addr]bool),
 	}
 }
 
@@ -166,6 +169,15 @@ func (w *world) step(o op) (touched *config.Service, global bool) {
 			w.tainted[a] = true
 		}
 		return svc, false
+	case 14: // a stranger comes or goes
+		all := addresses("192.0.2.1", "192.0.2.2", "192.0.2.4", "2001:db8::1", "198.51.100.0")
+		a := all[int(o.arg1)%len(all)]
+		if w.disputed[a] = !w.disputed[a]; w.disputed[a] {
+			w.ledger.Learn(disputedBy(a.String(), "02:00:00:00:00:01"))
+		} else {
+			w.ledger.Unlearn(a)
+		}
+		return nil, true
 	default:
 		for _, name := range names {
 			if svc := w.services[name]; svc != nil {
@@ -216,6 +228,11 @@ func (w *world) restart(rotate int) {
 		}
 	}
 	w.ledger = NewLedger()
+	for a, disputed := range w.disputed {
+		if disputed {
+			w.ledger.Learn(disputedBy(a.String(), "02:00:00:00:00:01"))
+		}
+	}
 	w.applied = make(map[types.NamespacedName]config.Service)
 	all := w.list(rotate)
 	w.ledger.Adopt(w.snap, all)
@@ -333,6 +350,9 @@ func (w *world) doubleStatus() string {
 // every address of every pool.
 func (w *world) naive(svc config.Service) []netip.Addr {
 	free := func(a netip.Addr) bool {
+		if w.disputed[a] {
+			return false
+		}
 		for name, r := range w.ledger.services {
 			for _, h := range r.holdings {
 				other := config.Service{SharingKey: h.identity.key, Local: true, Selector: h.identity.backend, Ports: h.ports}

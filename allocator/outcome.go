@@ -93,6 +93,9 @@ const (
 	EventAllocationFailed = "AllocationFailed"
 	// EventLoadBalancerFailed: the request cannot be read; what is held is kept.
 	EventLoadBalancerFailed = "LoadBalancerFailed"
+	// EventAddressConflict: a host outside the cluster uses the address. It is
+	// ours alone: MetalLB does not look.
+	EventAddressConflict = "AddressConflict"
 	// EventNotEnoughClusterIPs: dual-stack is required of a Service with fewer
 	// than two ClusterIPs.
 	EventNotEnoughClusterIPs = "not enough clusterips"

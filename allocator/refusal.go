@@ -57,6 +57,9 @@ const (
 	AddressWithheld Reason = "AddressWithheld"
 	// AddressTaken: another Service has it and may not share it.
 	AddressTaken Reason = "AddressTaken"
+	// AddressConflict: a host outside the cluster uses it. The Service has it
+	// nevertheless.
+	AddressConflict Reason = "AddressConflict"
 )
 
 // Refusal is one reason why a Service does not hold what it asks for.

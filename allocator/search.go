@@ -97,8 +97,12 @@ func (s *search) find() (choice, []Refusal) {
 			return choice{}, s.refusedByAll()
 		}
 	}
+	found = s.undaunted(found)
 	if found.pool != nil && found.addrs.len() < len(s.svc.Families) {
 		why = s.refusal(found.pool, s.missing(found.addrs))
+	}
+	if why.Reason == "" {
+		why = s.intruded(found)
 	}
 	if why.Reason == "" {
 		return found, nil

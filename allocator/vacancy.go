@@ -42,7 +42,7 @@ func (s *search) lowest(p *config.Pool, f config.Family) netip.Addr {
 // the Service holds already.
 func (s *search) mayHave(p *config.Pool, a netip.Addr) bool {
 	_, taken := s.ledger.conflictAt(a, s.svc)
-	return !taken && (p.Suspended || !p.Withholds(a))
+	return !taken && (p.Suspended || !p.Withholds(a) && !s.spoilt(p, a))
 }
 
 // lowestShared returns the lowest address of the range that others hold and
@@ -54,7 +54,7 @@ func (l *Ledger) lowestShared(r netipx.IPRange, skip octets, svc *config.Service
 		return netip.Addr{}
 	}
 	var few [8]*addressSet
-	busy := append(few[:0], &l.unsettled)
+	busy := append(few[:0], &l.unsettled, &l.disputed)
 	for _, p := range svc.Ports {
 		busy = append(busy, l.ports[use{id, p}])
 	}
