@@ -185,3 +185,64 @@ func TestRestartRepeatsWarnings(t *testing.T) {
 		t.Errorf("outcome (-want +got):\n%s", diff)
 	}
 }
+
+// TestAdoptLearned defends P2: a start, at which claims are learned first, takes
+// nothing from those who share, whose claim lists Services that are not known yet.
+func TestAdoptLearned(t *testing.T) {
+	t.Parallel()
+
+	const addr = "192.0.2.2"
+	left := service("left", status("p", addr), sharing("k"), ports(tcp80))
+	right := service("right", status("p", addr), sharing("k"), ports(tcp443))
+	tests := []struct {
+		what     string
+		claim    Claim
+		services []config.Service
+		want     map[string]string
+	}{
+		{
+			what:     "two that share",
+			claim:    claimed(addr, NewHolder(&left, "1"), NewHolder(&right, "1")),
+			services: []config.Service{right, left},
+			want:     map[string]string{"default/left": addr, "default/right": addr},
+		},
+		{
+			what:     "one that shares with another who has not been heard of yet",
+			claim:    claimed(addr, NewHolder(&left, "1"), NewHolder(&right, "1")),
+			services: []config.Service{left},
+			want:     map[string]string{"default/left": addr},
+		},
+		{
+			what:     "one whose address is another's by its claim",
+			claim:    claimed(addr, NewHolder(&right, "1")),
+			services: []config.Service{service("left", status("p", addr))},
+			want:     map[string]string{},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.what, func(t *testing.T) {
+			t.Parallel()
+
+			snap, l := compile(pool("p", "192.0.2.1-192.0.2.9")), NewLedger()
+			l.Learn(test.claim)
+			l.Adopt(snap, test.services)
+			got := map[string]string{}
+			for _, svc := range test.services {
+				if a, ok := l.Assignment(svc.Name); ok {
+					got[svc.Name.String()] = sentence(a.Addresses)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("held after the start (-want +got):\n%s", diff)
+			}
+			for _, svc := range test.services {
+				if _, holds := test.want[svc.Name.String()]; !holds {
+					continue
+				}
+				if o := Assign(snap, l, svc); o.Action != Keep || o.Changed || len(o.Notes) > 0 {
+					t.Errorf("%s: %v, changed %t, notes %v, want it to be left alone", svc.Name, o.Action, o.Changed, o.Notes)
+				}
+			}
+		})
+	}
+}

@@ -65,7 +65,10 @@ func (c conflict) String() string {
 // an address may change its key, policy and ports freely.
 func (l *Ledger) conflictAt(a netip.Addr, svc *config.Service) (c conflict, ok bool) {
 	if l.unsettled.has(a) {
-		if who, ok := l.stranger(a, svc.Name); ok {
+		// Those that a claim admits together are in nobody's way, be they known
+		// yet or not: after a start none is.
+		_, refused := l.claims[a].With(NewHolder(svc, ""))
+		if who, ok := l.stranger(a, svc.Name); ok && refused != nil {
 			return conflict{who, claimUnsettled}, true
 		}
 	}
