@@ -257,7 +257,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 		}
 		now := time.Now()
 		s.tick(now, &out)
-		m.publish(s, &out)
+		m.publish(ctx, s, &out)
 		m.send(s, now, out.send)
 		for _, p := range out.probe {
 			node, addr := p.id, p.addr
@@ -328,7 +328,7 @@ func (m *Monitor) probe(ctx context.Context, node id, addr netip.AddrPort) {
 }
 
 // publish makes what is held visible, and says what is new.
-func (m *Monitor) publish(s *state, out *todo) {
+func (m *Monitor) publish(ctx context.Context, s *state, out *todo) {
 	until := int64(math.MinInt64)
 	if s.unfit == "" {
 		until = int64(s.ticked.Sub(m.base) + s.detection)
@@ -359,7 +359,7 @@ func (m *Monitor) publish(s *state, out *todo) {
 		m.say(c)
 	}
 	if unfit != was {
-		m.sayFit(unfit)
+		m.sayFit(ctx, was, unfit)
 	}
 	if len(out.changed) > 0 || unfit != was {
 		signal(m.changed)
@@ -378,12 +378,19 @@ func (m *Monitor) say(c change) {
 	m.log.Info("node has another standing", attrs...)
 }
 
-func (m *Monitor) sayFit(unfit Unfitness) {
+// sayFit says whether this node may answer. That it has to learn first is over in
+// a moment, and so frequent on a node that is starved, that only the counter of
+// stalls tells of it.
+func (m *Monitor) sayFit(ctx context.Context, was, unfit Unfitness) {
+	level := slog.LevelInfo
+	if unfit == Learning || unfit == "" && was == Learning {
+		level = slog.LevelDebug
+	}
 	if unfit == "" {
-		m.log.Info("this node may answer for addresses")
+		m.log.Log(ctx, level, "this node may answer for addresses")
 		return
 	}
-	m.log.Info("this node may not answer for addresses", slog.String("reason", string(unfit)))
+	m.log.Log(ctx, level, "this node may not answer for addresses", slog.String("reason", string(unfit)))
 }
 
 // signal leaves a signal unless there already is one.

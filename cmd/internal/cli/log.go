@@ -27,6 +27,9 @@ func newLogger(level string) (*slog.Logger, error) {
 			if len(groups) == 0 && a.Key == slog.LevelKey {
 				a.Value = slog.StringValue(strings.ToLower(a.Value.String()))
 			}
+			if a.Value.Kind() == slog.KindDuration {
+				a.Value = slog.StringValue(a.Value.Duration().String()) // JSON would count nanoseconds
+			}
 			return a
 		},
 	})), nil

@@ -18,7 +18,8 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Tell the story of several address pools with real commands",
 		Long: `Start a lab of its own and tell the story of the guide "How to Define Multiple IP Address Pools": pools, Services, who gets which
-address, who answers for it, and what happens when a pool is used up or deleted. Every command shown is run, and every output is
+address, who answers for it, and what happens when a pool is used up or deleted. In a second act the addresses are routes to a top-of-rack router,
+over BGP, and a node loses power. Every command shown is run, and every output is
 what it printed. The demo ends with an error at the first thing that is not as the guide says.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -54,7 +55,7 @@ func demo(ctx context.Context, programs artifacts.Set) int {
 
 // chapters is the order of the story. Each chapter runs commands and returns why what they printed is wrong.
 func chapters() []func(context.Context, *story) error {
-	return []func(context.Context, *story) error{installProduct, definePools, createServices, verifyAllocation, useAddresses, watchTheWire, exhaustPremium, cleanUp}
+	return []func(context.Context, *story) error{installProduct, definePools, createServices, verifyAllocation, useAddresses, watchTheWire, exhaustPremium, cleanUp, routeThroughRouter}
 }
 
 // unless returns an error if the condition does not hold.
