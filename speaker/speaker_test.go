@@ -184,7 +184,13 @@ func eth0() []announce.Link {
 	}}
 }
 
-func members(names ...string) announce.Members { return announce.Members{Known: true, Names: names} }
+func members(names ...string) announce.Members {
+	m := announce.Members{Known: true}
+	for _, n := range names {
+		m.Nodes = append(m.Nodes, announce.Member{Name: n})
+	}
+	return m
+}
 
 // expect compares what was noted since the last time.
 func expect(t *testing.T, what string, got []string, want ...string) {

@@ -104,6 +104,7 @@ func (p *peers) tell(ctx context.Context, loop *speaker.Speaker) error {
 	if p.beats != nil {
 		verdicts = p.beats.Changed()
 	}
+	var departed departed
 	for {
 		select {
 		case <-ctx.Done():
@@ -115,14 +116,16 @@ func (p *peers) tell(ctx context.Context, loop *speaker.Speaker) error {
 		if roster == nil {
 			continue
 		}
-		loop.SetMembers(announce.Members{Known: true, Names: p.living(roster)})
+		now := p.divide(roster)
+		now.Gone = append(now.Gone, departed.follow(roster, time.Now())...)
+		loop.SetMembers(now)
 	}
 }
 
-// living returns the names of those that can own addresses, and tells the
-// monitor whom to expect.
-func (p *peers) living(roster []members.Member) []string {
-	var names, down []string
+// divide parts those that can own addresses from those that cannot, and tells
+// the monitor whom to expect.
+func (p *peers) divide(roster []members.Member) announce.Members {
+	var down []string
 	if p.beats != nil {
 		var others []heartbeat.Peer
 		for _, m := range roster {
@@ -133,10 +136,13 @@ func (p *peers) living(roster []members.Member) []string {
 		p.beats.SetPeers(others)
 		down = p.beats.Down()
 	}
+	now := announce.Members{Known: true}
 	for _, m := range roster {
-		if !slices.Contains(down, m.Name) {
-			names = append(names, m.Name)
+		if slices.Contains(down, m.Name) {
+			now.Gone = append(now.Gone, memberOf(m))
+		} else {
+			now.Nodes = append(now.Nodes, memberOf(m))
 		}
 	}
-	return names
+	return now
 }

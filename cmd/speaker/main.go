@@ -120,7 +120,13 @@ func (o *options) run(ctx context.Context) error {
 	// first that this speaker goes: what it owns is answered until they do it.
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return links.Run(ctx) })
-	group.Go(func() error { return follow(ctx, links.Changed(), func() { loop.SetLinks(translate(links.Links())) }) })
+	group.Go(func() error {
+		return follow(ctx, links.Changed(), func() {
+			now := translate(links.Links())
+			peers.show(announce.Usable(announce.Local{Links: now, Exclude: exclude}))
+			loop.SetLinks(now)
+		})
+	})
 	group.Go(func() error { return follow(ctx, engines.bgp.Changed(), func() { api.Sessions(engines.sessions()) }) })
 	group.Go(func() error { return peers.run(ctx) })
 	group.Go(func() error { return peers.tell(ctx, loop) })

@@ -1,6 +1,7 @@
 package members
 
 import (
+	"encoding/hex"
 	"log/slog"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ type Link struct {
 	Name string
 	// IPv4 and IPv6 say for which addresses it can answer.
 	IPv4, IPv6 bool
+	// MAC is what its answers give out; zero if not known.
+	MAC [6]byte
 }
 
 // Equal reports whether both say the same.
@@ -50,21 +53,49 @@ func (c Card) encode(limit int) []byte {
 	short := strings.Join(words, " ")
 	if c.LinksKnown {
 		words = append(words, cardLinks)
+		var last [6]byte
 		for _, l := range c.Links {
-			families := ""
-			if l.IPv4 {
-				families += "4"
-			}
-			if l.IPv6 {
-				families += "6"
-			}
-			words = append(words, families+":"+l.Name)
+			words = append(words, l.encode(last))
+			last = l.MAC
 		}
 	}
 	if long := strings.Join(words, " "); len(long) <= limit {
 		return []byte(long)
 	}
 	return []byte(short)
+}
+
+// encode writes the link as families:name:MAC, the last left out if it is that
+// of the link before: VLANs mostly have one in common, and the space is short.
+func (l Link) encode(last [6]byte) string {
+	word := ":" + l.Name
+	if l.IPv6 {
+		word = "6" + word
+	}
+	if l.IPv4 {
+		word = "4" + word
+	}
+	if l.MAC == last {
+		return word
+	}
+	return word + ":" + hex.EncodeToString(l.MAC[:])
+}
+
+// parseLink reads what encode wrote. A MAC that cannot be read is not known.
+func parseLink(word string, last [6]byte) (l Link, ok bool) {
+	families, rest, isLink := strings.Cut(word, ":")
+	if !isLink || strings.Trim(families, "46") != "" {
+		return Link{}, false
+	}
+	name, text, own := strings.Cut(rest, ":")
+	l = Link{Name: name, IPv4: strings.Contains(families, "4"), IPv6: strings.Contains(families, "6"), MAC: last}
+	if own {
+		l.MAC = [6]byte{}
+		if mac, err := hex.DecodeString(text); err == nil && len(mac) == len(l.MAC) {
+			l.MAC = [6]byte(mac)
+		}
+	}
+	return l, true
 }
 
 // parseCard reads what encode wrote, and nothing else for the zero Card.
@@ -74,19 +105,21 @@ func parseCard(text []byte) Card {
 		return Card{}
 	}
 	var c Card
+	var last [6]byte
 	for _, w := range words[1:] {
-		switch families, name, isLink := strings.Cut(w, ":"); {
-		case w == cardHeartbeat:
+		switch w {
+		case cardHeartbeat:
 			c.Heartbeat = true
-		case w == cardLinks:
+		case cardLinks:
 			c.LinksKnown = true
-		case isLink && strings.Trim(families, "46") == "":
-			c.Links = append(c.Links, Link{
-				Name: name, IPv4: strings.Contains(families, "4"), IPv6: strings.Contains(families, "6"),
-			})
+		default:
+			if l, ok := parseLink(w, last); ok {
+				c.Links = append(c.Links, l)
+				last = l.MAC
+			}
 		}
 	}
-	slices.SortFunc(c.Links, func(a, b Link) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(c.Links, func(a, b Link) int { return strings.Compare(a.Name, b.Name) })
 	return c
 }
 

@@ -13,7 +13,10 @@ import (
 func TestCard(t *testing.T) {
 	t.Parallel()
 
-	eth := Card{Heartbeat: true, LinksKnown: true, Links: []Link{{"eth0", true, true}, {"eth1", true, false}, {"vlan.7", false, true}}}
+	mac, other := [6]byte{2, 0, 0, 0x5e, 0, 0x53}, [6]byte{2, 0, 0, 0x5e, 0, 0x54}
+	eth := Card{Heartbeat: true, LinksKnown: true, Links: []Link{
+		{"eth0", true, true, mac}, {"eth0.7", false, true, mac}, {"eth1", true, false, other}, {"eth2", true, false, [6]byte{}},
+	}}
 	many := Card{Heartbeat: true, LinksKnown: true}
 	for range 60 {
 		many.Links = append(many.Links, Link{Name: "enp123s0f0np0", IPv4: true})
@@ -25,7 +28,8 @@ func TestCard(t *testing.T) {
 		want Card
 	}{
 		{"nothing", Card{}, "clarion", Card{}},
-		{"all", eth, "clarion +heartbeat +links 46:eth0 4:eth1 6:vlan.7", eth},
+		{"all", eth, "clarion +heartbeat +links 46:eth0:0200005e0053 6:eth0.7 4:eth1:0200005e0054 4:eth2:000000000000", eth},
+		{"no MAC", Card{LinksKnown: true, Links: []Link{{Name: "eth0", IPv4: true}}}, "clarion +links 4:eth0", Card{LinksKnown: true, Links: []Link{{Name: "eth0", IPv4: true}}}},
 		{"no usable link", Card{LinksKnown: true}, "clarion +links", Card{LinksKnown: true}},
 		{"too many links to say", many, "clarion +heartbeat", Card{Heartbeat: true}},
 	} {
@@ -51,6 +55,7 @@ func TestCard(t *testing.T) {
 // so that it reads the same.
 func FuzzCard(f *testing.F) {
 	f.Add("clarion +heartbeat +links 46:eth0 4:eth1")
+	f.Add("clarion +links 46:eth1:0200005e0053 4:eth0 6:eth1 4:eth2:02 4:eth3:0200005e0054:7")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := parseCard([]byte(text))
 		again := parseCard(c.encode(1 << 20))
@@ -78,7 +83,7 @@ func TestCardReachesOthers(t *testing.T) {
 		if got := says(0, "n3"); !got.Heartbeat {
 			t.Errorf("n1 knows %+v of n3", got)
 		}
-		want := Card{Heartbeat: true, LinksKnown: true, Links: []Link{{"eth0", true, true}}}
+		want := Card{Heartbeat: true, LinksKnown: true, Links: []Link{{Name: "eth0", IPv4: true, IPv6: true, MAC: [6]byte{2, 0, 0, 0x5e, 0, 0x53}}}}
 		nodes[2].SetCard(want)
 		for end := time.Now().Add(2 * time.Second); !says(0, "n3").Equal(want) || !says(1, "n3").Equal(want); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {

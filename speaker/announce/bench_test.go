@@ -13,6 +13,7 @@ import (
 	"github.com/clarion-lb/clarion/api/v1beta2"
 	"github.com/clarion-lb/clarion/bgp"
 	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
 
@@ -46,7 +47,10 @@ func largeWith(nodes int, change func(*config.Objects)) *world {
 	for i := range nodes {
 		name := fmt.Sprintf("worker-%03d.example.com", i)
 		o.Nodes = append(o.Nodes, corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
-		w.shared.Members.Names = append(w.shared.Members.Names, name)
+		w.shared.Members.Nodes = append(w.shared.Members.Nodes, announce.Member{
+			Name: name, LinksKnown: true,
+			Links: []announce.MemberLink{{Name: "eth0", IPv4: true, IPv6: true, MAC: layer2.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)}}},
+		})
 	}
 	w.shared.Members.Known = true
 	for i := range pools {
@@ -65,7 +69,7 @@ func largeWith(nodes int, change func(*config.Objects)) *world {
 		svc.Name = types.NamespacedName{Namespace: fmt.Sprintf("ns-%d", i%100), Name: fmt.Sprintf("service-%d", i)}
 		svc.LoadBalancer = true
 		svc.Addresses = []netip.Addr{netip.MustParseAddr(fmt.Sprintf("2001:db8:%d::%x", i%pools, i/pools))}
-		svc.Endpoints = config.Endpoints{Serving: true, Nodes: []string{w.shared.Members.Names[i%nodes]}}
+		svc.Endpoints = config.Endpoints{Serving: true, Nodes: []string{w.shared.Members.Nodes[i%nodes].Name}}
 		w.shared.Services = append(w.shared.Services, svc)
 	}
 	return w
@@ -87,7 +91,9 @@ func (w *world) plan(node string) *announce.Plan {
 
 // withoutFirst are the members after the first of them is lost.
 func (w *world) withoutFirst() announce.Members {
-	return announce.Members{Known: true, Names: w.shared.Members.Names[1:]}
+	m := w.shared.Members
+	m.Nodes, m.Gone = m.Nodes[1:], m.Nodes[:1]
+	return m
 }
 
 func BenchmarkDecide(b *testing.B) {

@@ -8,13 +8,17 @@ import (
 	"github.com/clarion-lb/clarion/config"
 )
 
-// claim is what one Service asks of the nodes: who may own its addresses. It
-// follows from shared facts alone.
+// claim is what one Service asks of the nodes: who may own one of its
+// addresses. It follows from shared facts alone.
 type claim struct {
 	service *Service
+	v4      bool // the family of the address
 	// advertisements select the Service; some may not cover this node.
 	advertisements []*config.L2Advertisement
-	// candidates are the nodes that may own its addresses; none if refused.
+	// served are the nodes that can serve it; nil for all.
+	served config.NodeSet
+	// candidates are the nodes that may own the address, and are able to announce
+	// it; none if refused.
 	candidates config.NodeSet
 	// refusal says why nobody may, wherever they are; empty if there is no
 	// such reason.
@@ -24,21 +28,26 @@ type claim struct {
 	quiet bool
 }
 
-// live returns the positions of nodes that may own anything at all.
-func live(snap *config.Snapshot, shared *Shared) config.NodeSet {
-	set := config.NewNodeSet(len(snap.Nodes))
+// fit returns the positions of nodes that may own anything at all if they live,
+// and those of them that do.
+func fit(snap *config.Snapshot, shared *Shared) (fit, live config.NodeSet) {
+	fit, live = config.NewNodeSet(len(snap.Nodes)), config.NewNodeSet(len(snap.Nodes))
 	for i := range snap.Nodes {
-		if standing(&snap.Nodes[i], shared) == "" {
-			set.Add(i)
+		n := &snap.Nodes[i]
+		if unfit(n, shared) == "" {
+			fit.Add(i)
+		}
+		if standing(n, shared) == "" {
+			live.Add(i)
 		}
 	}
-	return set
+	return fit, live
 }
 
 // standing says why a node may own nothing at all; empty if it may.
 func standing(n *config.Node, shared *Shared) Reason {
 	if shared.Members.Known {
-		if _, ok := slices.BinarySearch(shared.Members.Names, n.Name); !ok {
+		if _, ok := shared.Members.node(n.Name); !ok {
 			return NotMember
 		}
 	}
@@ -68,9 +77,10 @@ func draining(snap *config.Snapshot) config.NodeSet {
 	return set
 }
 
-// claimOf reads what one Service that holds addresses asks of the nodes.
-func (f *facts) claimOf(svc *Service) claim {
-	c := claim{service: svc}
+// claimOf reads what one Service asks of the nodes that are to announce its
+// address of one family.
+func (f *facts) claimOf(svc *Service, v4 bool) claim {
+	c := claim{service: svc, v4: v4}
 	pool := f.snap.PoolOf(svc.Addresses, svc.FromPool)
 	if pool == nil {
 		c.refusal, c.detail = IPNotAllowed, "no IPAddressPool contains all its addresses"
@@ -94,21 +104,41 @@ func (f *facts) claimOf(svc *Service) claim {
 		c.refusal, c.detail = NoEndpoints, "no endpoint can serve"
 		return c
 	}
-	c.candidates = config.NewNodeSet(len(f.snap.Nodes))
-	for _, ad := range c.advertisements {
-		c.candidates.Union(ad.Nodes)
-	}
-	c.candidates.Intersect(f.live)
 	if svc.Local {
-		local := config.NewNodeSet(len(f.snap.Nodes))
+		c.served = config.NewNodeSet(len(f.snap.Nodes))
 		for _, name := range svc.Endpoints.Nodes {
 			if i := f.snap.NodeIndex(name); i >= 0 {
-				local.Add(i)
+				c.served.Add(i)
 			}
 		}
-		c.candidates.Intersect(local)
 	}
+	c.candidates = f.able(&c, v4)
 	return c
+}
+
+// able returns the nodes that may own an address of one family, and have an
+// interface for it.
+func (f *facts) able(c *claim, v4 bool) config.NodeSet {
+	return c.among(len(f.snap.Nodes), func(ad *config.L2Advertisement) config.NodeSet { return f.reaches[ad].family(v4) })
+}
+
+// eligible returns the nodes of a set that may own an address, able or not.
+func (f *facts) eligible(c *claim, of config.NodeSet) config.NodeSet {
+	set := c.among(len(f.snap.Nodes), func(ad *config.L2Advertisement) config.NodeSet { return ad.Nodes })
+	set.Intersect(of)
+	return set
+}
+
+// among returns the nodes that the advertisements together let serve.
+func (c *claim) among(nodes int, let func(*config.L2Advertisement) config.NodeSet) config.NodeSet {
+	set := config.NewNodeSet(nodes)
+	for _, ad := range c.advertisements {
+		set.Union(let(ad))
+	}
+	if c.served != nil {
+		set.Intersect(c.served)
+	}
+	return set
 }
 
 // selecting returns those of the advertisements that select a Service.
@@ -134,5 +164,8 @@ func (f *facts) absence(c *claim) (Reason, string) {
 	if !covered {
 		return NodeNotSelected, "no L2Advertisement of the Service selects this node"
 	}
-	return NoLocalEndpoints, "externalTrafficPolicy is Local and no endpoint on this node can serve"
+	if c.served != nil && !c.served.Has(f.self) {
+		return NoLocalEndpoints, "externalTrafficPolicy is Local and no endpoint on this node can serve"
+	}
+	return NodeNoInterface, f.interfaceless(f.selection([]claim{*c}), c.v4)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/clarion-lb/clarion/api/v1beta1"
 	"github.com/clarion-lb/clarion/api/v1beta2"
 	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
 
@@ -179,20 +180,42 @@ func (d *dice) selectors() []metav1.LabelSelector {
 func (d *dice) members() announce.Members {
 	m := announce.Members{Known: !d.oneIn(4)}
 	for i := range 6 {
+		node := announce.Member{Name: nodeName(i), LinksKnown: !d.oneIn(4), Links: d.memberLinks(i)}
 		if d.roll(4) > 0 {
-			m.Names = append(m.Names, nodeName(i))
+			m.Nodes = append(m.Nodes, node)
+		} else if d.oneIn(2) {
+			m.Gone = append(m.Gone, node)
 		}
 	}
 	return m
 }
 
-// without are the members after one of them is lost.
+// memberLinks are what a node says it can announce on, which need not be true.
+func (d *dice) memberLinks(node int) []announce.MemberLink {
+	var out []announce.MemberLink
+	for _, name := range []string{"eth0", "eth1", "eth2"} {
+		if families := d.roll(5); families > 0 {
+			out = append(out, announce.MemberLink{
+				Name: name, IPv4: families != 2, IPv6: families != 3, MAC: layer2.MAC{2, 0, 0, 1, byte(node), name[3]},
+			})
+		}
+	}
+	return out
+}
+
+// without are the members after one of them is lost, or loses a link.
 func (d *dice) without(m announce.Members) announce.Members {
-	if len(m.Names) == 0 {
+	if len(m.Nodes) == 0 {
 		return m
 	}
-	lost := d.roll(len(m.Names))
-	m.Names = slices.Delete(slices.Clone(m.Names), lost, lost+1)
+	lost := d.roll(len(m.Nodes))
+	if n := m.Nodes[lost]; n.LinksKnown && len(n.Links) > 0 && d.oneIn(2) {
+		m.Nodes = slices.Clone(m.Nodes)
+		m.Nodes[lost].Links = n.Links[1:]
+		return m
+	}
+	m.Gone = append(slices.Clone(m.Gone), m.Nodes[lost])
+	m.Nodes = slices.Delete(slices.Clone(m.Nodes), lost, lost+1)
 	return m
 }
 

@@ -17,8 +17,11 @@
 //	view.go        the facts
 //	verdict.go     the words of the outcome
 //
-//	candidates.go  layer 2: what one Service asks of the nodes
+//	able.go        layer 2: which nodes can announce where
+//	candidates.go  what one Service asks of them
+//	order.go       how it ranks them
 //	owner.go       whose address it is: the whole rule, and its shortcut
+//	speakers.go    whose claims to an address are heard
 //	interfaces.go  whether this node can answer
 //	judge.go       one address and all who hold it, judged
 //

@@ -23,11 +23,11 @@ import (
 var addrText = cmp.Transformer("text", netip.Addr.String)
 
 // eligible says by the letter of the rules, and without any cleverness,
-// whether a node may own the addresses of a Service.
-func (w *world) eligible(node *config.Node, svc *announce.Service) bool {
+// whether a node may own an address of a Service, and is able to announce it.
+func (w *world) eligible(node *config.Node, svc *announce.Service, a netip.Addr) bool {
 	switch {
 	case !svc.LoadBalancer, !svc.Endpoints.Serving,
-		w.shared.Members.Known && !slices.Contains(w.shared.Members.Names, node.Name),
+		!w.lives(node.Name),
 		node.NetworkUnavailable,
 		node.Excluded && !w.shared.IgnoreExcludeLabel,
 		svc.Local && !slices.Contains(svc.Endpoints.Nodes, node.Name):
@@ -45,9 +45,22 @@ func (w *world) eligible(node *config.Node, svc *announce.Service) bool {
 		if len(ad.Services) > 0 && svc.HasSharingKey {
 			return false
 		}
-		covered = covered || ad.Nodes.Has(w.snap.NodeIndex(node.Name))
+		covered = covered || ad.Nodes.Has(w.snap.NodeIndex(node.Name)) && w.able(node.Name, ad, a)
 	}
 	return covered
+}
+
+// able reports whether a node has an interface for an address which the
+// advertisement allows, as far as it says.
+func (w *world) able(node string, ad *config.L2Advertisement, a netip.Addr) bool {
+	for _, m := range w.shared.Members.Nodes {
+		if m.Name == node && m.LinksKnown && w.shared.Members.Known {
+			return slices.ContainsFunc(m.Links, func(l announce.MemberLink) bool {
+				return (ad.AllInterfaces || slices.Contains(ad.Interfaces, l.Name)) && (l.IPv4 && a.Is4() || l.IPv6 && a.Is6())
+			})
+		}
+	}
+	return true
 }
 
 func (w *world) draining(node string) bool { return w.snap.Nodes[w.snap.NodeIndex(node)].Draining }
@@ -101,8 +114,8 @@ func FuzzOneOwner(f *testing.F) {
 				holders[a]++
 			}
 			for j := range w.snap.Nodes {
-				if node := &w.snap.Nodes[j]; w.eligible(node, svc) {
-					for _, a := range svc.Addresses {
+				for _, a := range svc.Addresses {
+					if node := &w.snap.Nodes[j]; w.eligible(node, svc, a) {
 						eligible[a] = append(eligible[a], node.Name)
 					}
 				}
@@ -132,14 +145,17 @@ func FuzzOneOwner(f *testing.F) {
 			}
 		}
 
-		members := w.nodes()
-		if w.shared.Members.Known {
-			members = w.shared.Members.Names
+		if !w.shared.Members.Known {
+			w.shared.Members = alive(w.nodes()...)
 		}
-		w.shared.Members = d.without(announce.Members{Known: true, Names: members})
+		before := w.shared.Members
+		w.shared.Members = d.without(before)
 		for a, now := range w.owners(t) {
-			if before := owners[a]; before != now && slices.Contains(w.shared.Members.Names, before) {
-				t.Errorf("%s moved from %s to %s, and lost was neither: left are %v", a, before, now, w.shared.Members.Names)
+			unharmed := slices.ContainsFunc(w.shared.Members.Nodes, func(m announce.Member) bool {
+				return m.Name == owners[a] && slices.ContainsFunc(before.Nodes, func(was announce.Member) bool { return reflect.DeepEqual(m, was) })
+			})
+			if owners[a] != now && unharmed {
+				t.Errorf("%s moved from %s to %s, and lost was neither: left are %v", a, owners[a], now, w.shared.Members.Nodes)
 			}
 		}
 	})

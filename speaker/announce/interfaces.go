@@ -34,6 +34,16 @@ func usable(local Local) []layer2.Interface {
 	return out
 }
 
+// Usable returns what a node says of itself to the others: the links it can
+// answer on.
+func Usable(local Local) []MemberLink {
+	var out []MemberLink
+	for _, i := range usable(local) {
+		out = append(out, MemberLink{Name: i.Name, IPv4: i.ARP, IPv6: i.NDP, MAC: i.MAC})
+	}
+	return out
+}
+
 func excluded(name string, exclude []*regexp.Regexp) bool {
 	return slices.ContainsFunc(exclude, func(re *regexp.Regexp) bool { return re.MatchString(name) })
 }
@@ -68,12 +78,15 @@ func (s *selection) of(interfaces []layer2.Interface, v4 bool) []string {
 }
 
 // interfaceless says, for a person, why no interface can answer.
-func (f *facts) interfaceless(allowed *selection, v4 bool) string {
+func (f *facts) interfaceless(allowed selection, v4 bool) string {
 	protocol := layer2.NDP
 	if v4 {
 		protocol = layer2.ARP
 	}
-	if allowed.all {
+	switch {
+	case len(allowed.of(f.interfaces, v4)) > 0:
+		return fmt.Sprintf("its interfaces can answer %s, and the other nodes have yet to hear so", protocol)
+	case allowed.all:
 		return fmt.Sprintf("no interface of this node can answer %s", protocol)
 	}
 	text := fmt.Sprintf("none of the selected interfaces (%s) can answer %s", strings.Join(allowed.names, ", "), protocol)

@@ -15,10 +15,14 @@ type facts struct {
 	snap *config.Snapshot
 	node string
 
-	self       int    // position of this node in the snapshot; -1 if unknown
-	standing   Reason // why this node may own nothing at all; empty if it may
-	live       config.NodeSet
+	self       int            // position of this node in the snapshot; -1 if unknown
+	standing   Reason         // why this node may own nothing at all; empty if it may
+	fit        config.NodeSet // could own addresses if they lived
+	live       config.NodeSet // of these, those that do
 	draining   config.NodeSet
+	cards      []Member // by position in the snapshot
+	reaches    map[*config.L2Advertisement]*reach
+	speakers   *speakers
 	interfaces []layer2.Interface
 }
 
@@ -28,34 +32,50 @@ func newFacts(snap *config.Snapshot, shared *Shared, local Local) *facts {
 		node:       local.Node,
 		self:       snap.NodeIndex(local.Node),
 		standing:   NotMember,
-		live:       live(snap, shared),
 		draining:   draining(snap),
+		cards:      make([]Member, len(snap.Nodes)),
+		speakers:   newSpeakers(&shared.Members, local.Node),
 		interfaces: usable(local),
 	}
+	f.fit, f.live = fit(snap, shared)
+	for i := range snap.Nodes {
+		f.cards[i], _ = shared.Members.node(snap.Nodes[i].Name)
+	}
+	f.reaches = reaches(snap, f.cards, f.live)
 	if f.self >= 0 {
 		f.standing = standing(&snap.Nodes[f.self], shared)
 	}
 	return f
 }
 
-// lostSince returns the nodes that could own addresses before and now cannot.
-// It reports false if anything else has changed as well.
+// lostSince returns the nodes that cannot own any more what they could before:
+// they are lost, or some of their links. It reports false if anything else has
+// changed as well.
 func (f *facts) lostSince(before *facts) (config.NodeSet, bool) {
 	if before == nil || before.snap != f.snap || before.standing != f.standing ||
 		!slices.Equal(before.interfaces, f.interfaces) {
 		return nil, false
 	}
-	lost, gained := slices.Clone(before.live), slices.Clone(f.live)
-	lost.Subtract(f.live)
-	gained.Subtract(before.live)
-	return lost, gained.Empty()
+	lost := config.NewNodeSet(len(f.snap.Nodes))
+	for i := range f.snap.Nodes {
+		was, is := before.live.Has(i), f.live.Has(i)
+		less, more := lostLinks(before.cards[i], f.cards[i])
+		switch {
+		case is && (!was || more), i == f.self && less:
+			return nil, false
+		case was && (!is || less):
+			lost.Add(i)
+		}
+	}
+	return lost, true
 }
 
 // judgement is what is decided about one address at layer 2.
 type judgement struct {
-	election   election
-	verdicts   []Verdict // one for each holder
-	interfaces []string  // those this node answers on; none if it does not
+	election election
+	verdicts []Verdict // one for each holder
+	// answer is how this node answers, on no interface if it does not.
+	answer layer2.Announcement
 }
 
 // judge decides about one address and all Services that hold it, which are in
@@ -65,35 +85,40 @@ func (f *facts) judge(addr netip.Addr, holders []*Service, before election) judg
 	var few [4]claim // most addresses have one holder; keeps the claims off the heap
 	claims := few[:0]
 	for _, svc := range holders {
-		claims = append(claims, f.claimOf(svc))
+		claims = append(claims, f.claimOf(svc, addr.Is4()))
 	}
 	j := judgement{election: f.elect(claims, before), verdicts: make([]Verdict, len(claims))}
-	own := j.election.owner
+	e := &j.election
 
 	var allowed selection
-	if own >= 0 && own == f.self {
+	if e.owner >= 0 && e.owner == f.self {
 		allowed = f.selection(claims)
-		j.interfaces = allowed.of(f.interfaces, addr.Is4())
+		j.answer.Addr = addr
+		if j.answer.Interfaces = allowed.of(f.interfaces, addr.Is4()); len(j.answer.Interfaces) > 0 {
+			j.answer.Before = f.speakers.on(f.snap.Nodes, f.rivals(claims, e))
+		}
 	}
 	for i := range claims {
 		c, v := &claims[i], &j.verdicts[i]
 		v.Key = Key{Service: c.service.Name, Addr: addr, Protocol: Layer2}
-		if own >= 0 && c.refusal == "" {
-			v.Owner = f.snap.Nodes[own].Name
+		if e.owner >= 0 && c.refusal == "" {
+			v.Owner = f.snap.Nodes[e.owner].Name
 		}
 		switch {
 		case c.refusal != "":
 			v.Reason, v.Detail, v.Quiet = c.refusal, c.detail, c.quiet
+		case e.owner < 0 && e.voice >= 0 && e.voice == f.self:
+			v.Reason, v.Detail = NoInterface, "no node that may announce it has an interface that can; on this one, "+f.interfaceless(f.selection(claims), addr.Is4())
 		case !c.candidates.Has(f.self):
 			v.Reason, v.Detail = f.absence(c)
-		case own != f.self && f.draining.Has(f.self) && !f.draining.Has(own):
+		case e.owner != f.self && f.draining.Has(f.self) && !f.draining.Has(e.owner):
 			v.Reason = NodeDraining
-		case own != f.self:
+		case e.owner != f.self:
 			v.Reason = NotOwner
-		case len(j.interfaces) == 0:
-			v.Reason, v.Detail = NoInterface, f.interfaceless(&allowed, addr.Is4())
+		case len(j.answer.Interfaces) == 0:
+			v.Reason, v.Detail = NoInterface, f.interfaceless(allowed, addr.Is4())
 		default:
-			v.Reason, v.Interfaces = Announced, j.interfaces
+			v.Reason, v.Interfaces = Announced, j.answer.Interfaces
 			if !allowed.all {
 				v.Selected = allowed.names
 			}

@@ -1,8 +1,6 @@
 package announce
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"net/netip"
 	"slices"
 
@@ -13,6 +11,9 @@ import (
 type election struct {
 	// owner is a position in the nodes of snap; -1 for nobody.
 	owner int
+	// voice is the owner, or the node that would be it if it had an interface; -1
+	// for nobody. It speaks where there is no owner.
+	voice int
 	// leader is the Service whose first address and preferences decided.
 	leader *Service
 	// candidates are the nodes that stood.
@@ -29,7 +30,7 @@ type election struct {
 // owner is in every set on the way to the last one, so that none which was not
 // empty becomes empty.
 func (f *facts) elect(claims []claim, before election) election {
-	e := election{owner: -1, snap: f.snap}
+	e := election{owner: -1, voice: -1, snap: f.snap}
 	var lead *claim
 	for i := range claims {
 		c := &claims[i]
@@ -40,23 +41,26 @@ func (f *facts) elect(claims []claim, before election) election {
 			lead, e.candidates = c, c.candidates
 			continue
 		}
-		both := slices.Clone(e.candidates)
-		if both.Intersect(c.candidates); !both.Empty() {
-			e.candidates = both
-		}
+		e.candidates = narrow(e.candidates, c.candidates)
 	}
 	if lead == nil {
+		e.voice = f.voice(claims)
 		return e
 	}
 	e.leader = lead.service
-	// A node that is leaving stands back for any that stays. Coming last, this
-	// too lets the loss of another node move nothing: an owner that stays is
-	// left as one that stays, and one that is leaving owns because none did.
+	// A node that is leaving stands back for any that stays. Coming after the
+	// claims, this too lets the loss of another node move nothing: an owner that
+	// stays is left as one that stays, and one that is leaving owns because none
+	// did. The same goes for what comes last.
 	if !f.draining.Empty() {
-		staying := slices.Clone(e.candidates)
-		if staying.Subtract(f.draining); !staying.Empty() {
-			e.candidates = staying
-		}
+		staying := slices.Clone(f.live)
+		staying.Subtract(f.draining)
+		e.candidates = narrow(e.candidates, staying)
+	}
+	// Two addresses of one Service are to be on one node. Where none can announce
+	// both, each has a node of its own, by the same rank.
+	if bothFamilies(lead.service.Addresses) {
+		e.candidates = narrow(e.candidates, f.able(lead, !lead.v4))
 	}
 	// Each node is ranked on its own, so that who lost to the owner still
 	// does: while the owner stands, only newcomers can beat it.
@@ -66,59 +70,61 @@ func (f *facts) elect(claims []claim, before election) election {
 		contenders.Subtract(before.candidates)
 		contenders.Add(before.owner)
 	}
-	e.owner = owner(f.snap.Nodes, contenders, e.leader.Addresses[0], preferences(lead.advertisements))
+	e.owner = f.first(lead, contenders)
+	e.voice = e.owner
 	return e
 }
 
-// preferences returns those of all the advertisements; they add up.
-func preferences(ads []*config.L2Advertisement) []config.Preference {
-	if len(ads) == 1 {
-		return ads[0].Preferences
+// narrow returns what two sets have in common; if that is nothing, the first.
+func narrow(set, to config.NodeSet) config.NodeSet {
+	if !set.Intersects(to) {
+		return set
 	}
-	var out []config.Preference
-	for _, ad := range ads {
-		out = append(out, ad.Preferences...)
-	}
-	return out
+	both := slices.Clone(set)
+	both.Intersect(to)
+	return both
 }
 
-// owner elects one of the candidates by rendezvous hashing: the highest
-// preference first, then the lowest SHA-256 of "<node>#<key>". It returns the
-// node's position, or -1 if there is no candidate.
-//
-// The order is MetalLB's, bit for bit, so that a cluster can be migrated node
-// by node without moving an address; key is the text of the first address of
-// the Service, hence one Service's addresses stay together. Because each node
-// is ranked on its own, a node that joins or leaves moves only the addresses
-// it gains or loses.
-func owner(nodes []config.Node, candidates config.NodeSet, key netip.Addr, preferences []config.Preference) int {
-	var (
-		best      = -1
-		bestScore int
-		bestHash  [sha256.Size]byte
-		buf       [320]byte // a node name is at most 253 bytes, an address 45
-		text      = append(buf[:0], '#')
-	)
-	text = key.AppendTo(text)
-	suffix := len(text)
-	for i := range candidates.All {
-		score := 0
-		for _, p := range preferences {
-			if p.Nodes.Has(i) {
-				score += p.Weight
-			}
-		}
-		if best >= 0 && score < bestScore {
+func bothFamilies(addrs []netip.Addr) bool {
+	return slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Is4() != addrs[0].Is4() })
+}
+
+// voice returns the node that would own the address of the claims if it were
+// able to announce it; -1 if there is none.
+func (f *facts) voice(claims []claim) int {
+	for i := range claims {
+		if claims[i].refusal != "" {
 			continue
 		}
-		// "#<key>" stands at the front of the buffer once; each name is put
-		// behind it with a copy, so that the text is one contiguous piece.
-		text = append(text[:suffix], nodes[i].Name...)
-		text = append(text, text[:suffix]...)
-		hash := sha256.Sum256(text[suffix:])
-		if best < 0 || score > bestScore || bytes.Compare(hash[:], bestHash[:]) < 0 {
-			best, bestScore, bestHash = i, score, hash
+		if all := f.eligible(&claims[i], f.live); !all.Empty() {
+			return f.first(&claims[i], all)
 		}
 	}
-	return best
+	return -1
+}
+
+// rivals returns the nodes that would own an address of this node if they lived
+// and were able to announce it. One that is leaving would not, unless this one
+// is too.
+func (f *facts) rivals(claims []claim, e *election) config.NodeSet {
+	lead := &claims[slices.IndexFunc(claims, func(c claim) bool { return c.service == e.leader })]
+	all := f.eligible(lead, f.fit)
+	better := slices.Clone(all)
+	if f.draining.Has(f.self) {
+		better.Intersect(f.draining)
+		all.Subtract(f.draining)
+	} else {
+		better.Subtract(f.draining)
+		all = nil
+	}
+	o := orderOf(lead)
+	better = o.ahead(f.snap.Nodes, better, f.self)
+	better.Union(all)
+	return better
+}
+
+// first returns the one of the candidates that a claim ranks before all others.
+func (f *facts) first(lead *claim, candidates config.NodeSet) int {
+	o := orderOf(lead)
+	return o.first(f.snap.Nodes, candidates)
 }

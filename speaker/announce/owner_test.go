@@ -20,6 +20,12 @@ func nodesNamed(names ...string) ([]config.Node, config.NodeSet) {
 	return nodes, all
 }
 
+// owner is the first of the candidates.
+func owner(nodes []config.Node, candidates config.NodeSet, key netip.Addr, preferences []config.Preference) int {
+	o := newOrder(key, preferences)
+	return o.first(nodes, candidates)
+}
+
 // TestOwnerOrder defends the promise that a cluster can be migrated node by
 // node: the order is MetalLB's. The rest of an order is who owns the address
 // when all before it have left.

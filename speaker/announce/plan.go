@@ -136,7 +136,9 @@ func (p *Plan) Layer2() layer2.Config {
 	if p.facts == nil {
 		return layer2.Config{}
 	}
-	return layer2.Config{Interfaces: p.facts.interfaces, Announcements: p.owned}
+	return layer2.Config{
+		Interfaces: p.facts.interfaces, Announcements: p.owned, Speakers: p.facts.speakers.all,
+	}
 }
 
 // BGP returns the complete configuration of the BGP engine, as of the last
@@ -189,10 +191,10 @@ func (p *Plan) Revise() Revision {
 		last := h.last
 		h.last = p.facts.judge(a, h.holders, last.election)
 		rev.add(last.verdicts, h.last.verdicts)
-		if !slices.Equal(last.interfaces, h.last.interfaces) {
+		if !last.answer.Equal(h.last.answer) {
 			moved[a] = struct{}{}
-			if len(h.last.interfaces) > 0 {
-				fresh = append(fresh, layer2.Announcement{Addr: a, Interfaces: h.last.interfaces})
+			if len(h.last.answer.Interfaces) > 0 {
+				fresh = append(fresh, h.last.answer)
 			}
 		}
 		if len(h.holders) == 0 {
@@ -212,13 +214,28 @@ func (p *Plan) Revise() Revision {
 // owned: whoever owns another address still does, and says the same of it.
 func (p *Plan) touch(before *facts) {
 	lost, nothingElse := p.facts.lostSince(before)
-	if nothingElse && lost.Empty() {
-		return
+	if nothingElse {
+		p.recognize(before)
+		if lost.Empty() {
+			return
+		}
 	}
 	for a, h := range p.held {
-		if !nothingElse || lost.Has(h.last.election.owner) {
+		if !nothingElse || lost.Has(h.last.election.voice) {
 			p.dirtyAddrs[a] = struct{}{}
 		}
+	}
+}
+
+// recognize marks the addresses of this node if the hardware addresses of other
+// speakers are not what they were.
+func (p *Plan) recognize(before *facts) {
+	if p.facts.speakers.equal(before.speakers) {
+		p.facts.speakers = before.speakers
+		return
+	}
+	for i := range p.owned {
+		p.dirtyAddrs[p.owned[i].Addr] = struct{}{}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -71,7 +70,7 @@ func play(t *testing.T, story *txtar.Archive) bool {
 		case "members":
 			w.shared.Members = announce.Members{}
 			if lines[0] != "off" {
-				w.shared.Members = announce.Members{Known: true, Names: slices.Sorted(slices.Values(lines))}
+				w.shared.Members = alive(lines...)
 			}
 		case "links":
 			w.links = map[string][]announce.Link{}

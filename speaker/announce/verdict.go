@@ -46,11 +46,14 @@ const (
 	NodeNetworkUnavailable Reason = "nodeNetworkUnavailable"
 	NodeExcluded           Reason = "nodeLabeledExcludeBalancers"
 	NoLocalEndpoints       Reason = "noLocalEndpoints"
+	// NodeNoInterface: this node has no interface that may and can answer for the
+	// address, as all nodes know. Another one owns it, or says NoInterface.
+	NodeNoInterface Reason = "nodeNoInterface"
 	// NodeDraining: this node is leaving, and another one serves as well or, with
 	// BGP, traffic has been told to stay away.
 	NodeDraining Reason = "nodeDraining"
-	// NoInterface: this node owns the address and has no interface that may
-	// and can answer for it.
+	// NoInterface: this node owns the address and has no interface that may and
+	// can answer for it. If no node has, the one that would own it says so for all.
 	NoInterface Reason = "noInterface"
 	// NoPeer: no router that this node speaks with is to be told.
 	NoPeer Reason = "noPeer"

@@ -1,10 +1,13 @@
 package announce
 
 import (
+	"cmp"
 	"net/netip"
 	"regexp"
+	"slices"
 
 	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/layer2"
 )
 
 // View is every fact besides the configuration that a decision rests on.
@@ -39,13 +42,50 @@ func (s *Service) held() []netip.Addr {
 	return s.Addresses
 }
 
-// Members are the nodes with a live speaker.
+// Members are the nodes with a live speaker, and those that had one.
 type Members struct {
 	// Known is unset when membership is off (no bind address or no labels);
-	// then every node is taken to run a live speaker.
+	// then every node is taken to run a live speaker that is able to announce
+	// anything.
 	Known bool
-	// Names are node names, sorted.
-	Names []string
+	// Nodes are those with a live speaker, sorted by name.
+	Nodes []Member
+	// Gone are others, of which a speaker is remembered. They own nothing; but if
+	// one of them claims an address after all, it is known for one of ours.
+	Gone []Member
+}
+
+// Member is what a speaker says of its node.
+type Member struct {
+	// Name is the node's name.
+	Name string
+	// LinksKnown is set if Links are all there are. Of a speaker that does not say,
+	// such as MetalLB's, it is taken that it can announce anything.
+	LinksKnown bool
+	// Links are the interfaces on which the node can answer, as by [Usable].
+	Links []MemberLink
+}
+
+// MemberLink is one interface of a member.
+type MemberLink struct {
+	Name string
+	// IPv4 and IPv6 say for which addresses it can answer.
+	IPv4, IPv6 bool
+	// MAC is what its answers give out; zero if not known.
+	MAC layer2.MAC
+}
+
+// node returns what a live speaker says of its node, if there is one; nothing
+// while membership is off.
+func (m *Members) node(name string) (Member, bool) {
+	if !m.Known {
+		return Member{}, false
+	}
+	i, ok := slices.BinarySearchFunc(m.Nodes, name, func(m Member, name string) int { return cmp.Compare(m.Name, name) })
+	if !ok {
+		return Member{}, false
+	}
+	return m.Nodes[i], true
 }
 
 // Local are the facts of this node alone.

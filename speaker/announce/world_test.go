@@ -33,6 +33,21 @@ type world struct {
 	exclude  []*regexp.Regexp
 }
 
+// alive are members that do not say what they can announce on.
+func alive(names ...string) announce.Members {
+	m := announce.Members{Known: true}
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		m.Nodes = append(m.Nodes, announce.Member{Name: name})
+	}
+	return m
+}
+
+// lives reports whether a node has a live speaker, as far as is known.
+func (w *world) lives(node string) bool {
+	m := w.shared.Members
+	return !m.Known || slices.ContainsFunc(m.Nodes, func(m announce.Member) bool { return m.Name == node })
+}
+
 // local returns the facts of one node; a node whose links are not given has
 // one called eth0.
 func (w *world) local(node string) announce.Local {
