@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the decisions of the stories inst
 // TestStories plays testdata/*.txtar. A story is told in files, in order:
 //
 //	objects.yaml  the configuration, the nodes, the Services and their endpoints
-//	members       the nodes with a live speaker, or "off"
+//	members       the nodes with a live speaker, sorted, or "off"; see memberOf
 //	links         the interfaces of a node on each line; see linkOf
 //	routers       the routers found: a node, a link and an address on each line
 //	exclude       expressions for interfaces to leave alone
@@ -70,7 +70,10 @@ func play(t *testing.T, story *txtar.Archive) bool {
 		case "members":
 			w.shared.Members = announce.Members{}
 			if lines[0] != "off" {
-				w.shared.Members = alive(lines...)
+				w.shared.Members = announce.Members{Known: true}
+				for _, line := range lines {
+					w.shared.Members.Nodes = append(w.shared.Members.Nodes, memberOf(line))
+				}
 			}
 		case "links":
 			w.links = map[string][]announce.Link{}

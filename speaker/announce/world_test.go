@@ -119,6 +119,22 @@ func decode[T any](t *testing.T, doc []byte) T {
 	return v
 }
 
+// memberOf reads what a speaker says of its node, written as the name and the
+// links: "node-a eth0 eth1:4", "node-b none". One that is only a name does not say.
+func memberOf(text string) announce.Member {
+	words := strings.Fields(text)
+	m := announce.Member{Name: words[0], LinksKnown: len(words) > 1}
+	for _, word := range words[1:] {
+		if name, families, limited := strings.Cut(word, ":"); word != "none" {
+			m.Links = append(m.Links, announce.MemberLink{
+				Name: name, IPv4: !limited || strings.Contains(families, "4"), IPv6: !limited || strings.Contains(families, "6"),
+				MAC: layer2.MAC{2, 0, 0, 0, name[len(name)-1], words[0][len(words[0])-1]},
+			})
+		}
+	}
+	return m
+}
+
 // linkOf reads a link written as its name, its networks and what is wrong with
 // it: "eth0", "eth1:no-carrier", "bond0:192.0.2.7/24,no-link-local".
 func linkOf(text string) announce.Link {
