@@ -46,8 +46,8 @@ func TestDrainLosesNoConnect(t *testing.T) {
 			waitForNextHops(t, addr, all()...)
 		}
 	}
-	if outages := failed(); outages != "" {
-		t.Errorf("connects failed: %s", outages)
+	if connects := failed(); len(connects) != 0 {
+		t.Errorf("connects failed: %q", connects)
 	}
 	waitForSessions(t, frr)
 }
@@ -83,8 +83,8 @@ func TestSpeakerCrashIsNotNoticed(t *testing.T) {
 			waitForNextHops(t, addr, all()...)
 		}
 	}
-	if outages := failed(); outages != "" {
-		t.Errorf("connects failed: %s", outages)
+	if connects := failed(); len(connects) != 0 {
+		t.Errorf("connects failed: %q", connects)
 	}
 	if got := forgotten(); len(got) != 0 {
 		t.Errorf("the router forgot routes: %v", got)
@@ -106,8 +106,8 @@ func TestRollingUpdateIsNotNoticed(t *testing.T) {
 	for _, node := range all() {
 		waitForRestart(t, frr, node)
 	}
-	if outages := failed(); outages != "" {
-		t.Errorf("connects failed: %s", outages)
+	if connects := failed(); len(connects) != 0 {
+		t.Errorf("connects failed: %q", connects)
 	}
 	if got := forgotten(); len(got) != 0 {
 		t.Errorf("the router forgot routes: %v", got)

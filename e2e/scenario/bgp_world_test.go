@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -219,14 +220,20 @@ func reachable(t *testing.T, addr netip.Addr) {
 	})
 }
 
-// watchRouter remembers what the router's kernel forgets of routedPool.
+// watchRouter remembers what the router's kernel forgets of routedPool. If the
+// test fails, it shows everything that changed.
 func watchRouter(t *testing.T) (forgotten func() []string) {
 	t.Helper()
 	watch, err := cluster.Router().WatchRoutes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(watch.Stop)
+	t.Cleanup(func() {
+		watch.Stop()
+		if events, _ := watch.Events(); t.Failed() {
+			t.Logf("the router's kernel:\n%s", strings.Join(words(events), "\n"))
+		}
+	})
 	return func() []string {
 		events, err := watch.Removals(routedPrefixes()...)
 		if err != nil {
@@ -244,26 +251,26 @@ func words(events []network.RouteEvent) []string {
 	return out
 }
 
-// load keeps connecting to an address from behind the router, and reports every
-// connect that failed when it is stopped. Several thousand of them make a
-// failure that hits one in a thousand visible.
-func load(t *testing.T, addr netip.Addr) (failed func() string) {
+// load keeps connecting to an address from behind the router, and reports how
+// each connect failed that did when it is stopped.
+func load(t *testing.T, addr netip.Addr) (failed func() []string) {
 	t.Helper()
 	target := netip.AddrPortFrom(addr, 80).String()
+	var mu sync.Mutex
+	var failures []string
 	probe := lab.StartProbe(t.Context(), shorter(10*time.Millisecond, time.Millisecond), 5*time.Second, func(ctx context.Context) error {
+		began := time.Now()
 		conn, err := cluster.Remote().DialContext(ctx, "tcp", target)
 		if err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			failures = append(failures, fmt.Sprintf("%s, after %s: %v", began.Format("15:04:05.000"), time.Since(began).Round(time.Millisecond), err))
 			return err
 		}
 		return conn.Close()
 	})
-	return func() string {
-		attempts := probe.Stop()
-		t.Logf("%d connects to %s", len(attempts), addr)
-		var out []string
-		for _, outage := range lab.Outages(attempts) {
-			out = append(out, fmt.Sprintf("%d from %s for %s", outage.Missed, outage.From.Format("15:04:05.000"), outage.Duration()))
-		}
-		return strings.Join(out, "; ")
+	return func() []string {
+		t.Logf("%d connects to %s", len(probe.Stop()), addr)
+		return failures
 	}
 }

@@ -7,34 +7,44 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// leader returns the Pod of the controller that holds the Lease.
+// leader returns the Pod of the controller that holds the Lease; empty if none
+// does.
 func leader(ctx context.Context) (string, error) {
-	holder, err := cluster.Kubectl(ctx, "-n", "metallb-system", "get", "lease", "metallb-controller",
-		"-o", "jsonpath={.spec.holderIdentity}")
-	pod, _, _ := strings.Cut(holder, "_")
-	return pod, err
+	lease, err := cluster.Clientset().CoordinationV1().Leases("metallb-system").Get(ctx, "metallb-controller", metav1.GetOptions{})
+	if err != nil || lease.Spec.HolderIdentity == nil {
+		return "", err
+	}
+	pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
+	return pod, nil
+}
+
+// signalled sends a signal to the controller in a Pod, and reports whether
+// there is one.
+func signalled(pod string, signal syscall.Signal) bool {
+	for _, node := range cluster.Nodes() {
+		processes, err := node.Processes("component=controller")
+		if err != nil {
+			continue // the node is dead
+		}
+		for _, p := range processes {
+			if p.Pod.Name == pod {
+				return p.Signal(signal) == nil
+			}
+		}
+	}
+	return false
 }
 
 // signalController sends a signal to the controller in a Pod.
 func signalController(t *testing.T, pod string, signal syscall.Signal) {
 	t.Helper()
-	for _, node := range cluster.Nodes() {
-		processes, err := node.Processes("component=controller")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range processes {
-			if p.Pod.Name == pod {
-				if err := p.Signal(signal); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-		}
+	if !signalled(pod, signal) {
+		t.Fatalf("no node runs %s", pod)
 	}
-	t.Fatalf("no node runs %s", pod)
 }
 
 // TestTakeOver defends P1 and P2: when the controller that leads hangs, another
