@@ -137,12 +137,35 @@ type IPAddressPoolStatus struct {
 	// AvailableIPv6 is how many IPv6 addresses are free.
 	AvailableIPv6 int64 `json:"availableIPv6"`
 
+	// Quarantined are the addresses that hosts outside the cluster were seen to
+	// use, and that nobody is given before ten minutes have passed without that:
+	// the first hundred. An address that a Service holds all the same is not among
+	// them.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=address
+	// +kubebuilder:validation:MaxItems=100
+	Quarantined []QuarantinedAddress `json:"quarantined,omitempty"`
+
 	// Conditions tell what the product thinks of the pool.
 	//
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// QuarantinedAddress is an address that a host outside the cluster uses.
+type QuarantinedAddress struct {
+	// Address is the address.
+	Address string `json:"address"`
+
+	// MAC is the hardware address of the host.
+	MAC string `json:"mac"`
+
+	// Node is the node that saw it.
+	Node string `json:"node"`
 }
 
 // IPAddressPoolList is a list of IPAddressPool.
