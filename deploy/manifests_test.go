@@ -234,6 +234,10 @@ func TestLeastPrivilege(t *testing.T) {
 			"metallb.io/servicebgpstatuses/status patch", "metallb.io/servicebgpstatuses/status update",
 			"metallb.io/servicel2statuses create", "metallb.io/servicel2statuses delete",
 			"metallb.io/servicel2statuses/status patch", "metallb.io/servicel2statuses/status update",
+			// A host outside the cluster uses the address. It is said where addresses are
+			// claimed, so that nobody is given it; a Service a speaker cannot write. When it
+			// is over is for the controller to say, so a speaker deletes no claim.
+			"networking.k8s.io/ipaddresses create", "networking.k8s.io/ipaddresses patch",
 		},
 	} {
 		want := slices.Concat(metrics, told, own)
