@@ -196,7 +196,7 @@ func (a *assigner) expire(ctx context.Context, name types.NamespacedName) (recon
 			}
 			continue
 		}
-		err := a.replace(ctx, c, allocator.Claim{Address: addr})
+		err := a.replace(ctx, c, allocator.Claim{Address: addr, Version: c.Version, Stranger: c.Stranger})
 		if errors.Is(err, errStale) {
 			err = a.relearn(ctx, addr)
 		}
@@ -207,11 +207,11 @@ func (a *assigner) expire(ctx context.Context, name types.NamespacedName) (recon
 	return reconcile.Result{RequeueAfter: next}, nil
 }
 
-// replace puts one version of a claim in place of another; one without holders
+// replace puts one version of a claim in place of another; one that says nothing
 // is none. It fails with errStale if the claim is no longer as last.
 func (a *assigner) replace(ctx context.Context, last, next allocator.Claim) error {
-	anew := !last.Released.IsZero() && len(next.Holders) > 0 && next.Holders[0].Service != last.Holders[0].Service
-	if len(next.Holders) == 0 || anew {
+	anew := becomesAnothers(last, next)
+	if next.Empty() || anew {
 		if err := a.claims.remove(ctx, last); err != nil {
 			return err
 		}
@@ -227,6 +227,19 @@ func (a *assigner) replace(ctx context.Context, last, next allocator.Claim) erro
 		a.learn(written)
 	}
 	return err
+}
+
+// becomesAnothers reports whether somebody gets an address that was only kept
+// for another, or back from a stranger.
+func becomesAnothers(last, next allocator.Claim) bool {
+	switch {
+	case last.Version == "" || len(next.Holders) == 0:
+		return false
+	case len(last.Holders) == 0:
+		return true
+	default:
+		return !last.Released.IsZero() && next.Holders[0].Service != last.Holders[0].Service
+	}
 }
 
 // relearn asks what the claim of an address says now.

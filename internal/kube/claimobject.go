@@ -29,7 +29,19 @@ const (
 	// annotationReleased is when the last holder left an address that is kept
 	// for it, RFC 3339 in UTC.
 	annotationReleased = "metallb.io/released"
+	// annotationConflict is what a speaker says of a host outside the cluster that
+	// uses the address.
+	annotationConflict = "metallb.io/conflict"
 )
+
+// conflictText is annotationConflict.
+type conflictText struct {
+	MAC       string    `json:"mac"`
+	Interface string    `json:"interface"`
+	Node      string    `json:"node"`
+	Since     time.Time `json:"since"`
+	Heard     time.Time `json:"heard"`
+}
 
 // holderText is one entry of annotationHolders.
 type holderText struct {
@@ -61,7 +73,24 @@ func claimAnnotations(c allocator.Claim) (map[string]*string, error) {
 		released := c.Released.UTC().Format(time.RFC3339)
 		out[annotationReleased] = &released
 	}
-	return out, nil
+	out[annotationConflict], err = conflictAnnotation(c.Stranger)
+	return out, err
+}
+
+// conflictAnnotation says who else uses an address; nil if nobody does.
+func conflictAnnotation(by *allocator.Stranger) (*string, error) {
+	if by == nil {
+		return nil, nil //nolint:nilnil // in a merge patch nil removes
+	}
+	raw, err := json.Marshal(conflictText{
+		MAC: by.MAC, Interface: by.Interface, Node: by.Node,
+		Since: by.Since.UTC().Truncate(time.Second), Heard: by.Heard.UTC().Truncate(time.Second),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("kube: failed to write down a conflict: %w", err)
+	}
+	text := string(raw)
+	return &text, nil
 }
 
 // newClaimObject returns the object of a claim that nobody has made yet.
@@ -70,16 +99,13 @@ func newClaimObject(c allocator.Claim) (*networkingv1.IPAddress, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := c.Holders[0].Service
 	obj := &networkingv1.IPAddress{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        c.Address.String(),
 			Labels:      map[string]string{labelManagedBy: managedByUs},
 			Annotations: map[string]string{},
 		},
-		Spec: networkingv1.IPAddressSpec{ParentRef: &networkingv1.ParentReference{
-			Resource: "services", Namespace: first.Namespace, Name: first.Name,
-		}},
+		Spec: networkingv1.IPAddressSpec{ParentRef: parentOf(c)},
 	}
 	for key, text := range annotations {
 		if text != nil {
@@ -87,6 +113,16 @@ func newClaimObject(c allocator.Claim) (*networkingv1.IPAddress, error) {
 		}
 	}
 	return obj, nil
+}
+
+// parentOf names who made a claim necessary: the first Service, or the node that
+// heard a stranger.
+func parentOf(c allocator.Claim) *networkingv1.ParentReference {
+	if len(c.Holders) == 0 {
+		return &networkingv1.ParentReference{Resource: "nodes", Name: c.Stranger.Node}
+	}
+	first := c.Holders[0].Service
+	return &networkingv1.ParentReference{Resource: "services", Namespace: first.Namespace, Name: first.Name}
 }
 
 // parseClaim reads a claim. One of ours that was edited beyond recognition is
@@ -104,14 +140,25 @@ func parseClaim(obj *networkingv1.IPAddress) (allocator.Claim, error) {
 	if !readHolders(&c, obj.Annotations) {
 		return allocator.Claim{Address: addr, Version: c.Version, Foreign: foreignHolder(obj, "whose annotations are unreadable")}, nil
 	}
+	c.Stranger = readConflict(obj.Annotations[annotationConflict])
 	return c, nil
+}
+
+// readConflict reads what a speaker said of a stranger. What cannot be read is
+// nothing: it would only keep an address back.
+func readConflict(annotation string) *allocator.Stranger {
+	var text conflictText
+	if annotation == "" || json.Unmarshal([]byte(annotation), &text) != nil || text.MAC == "" {
+		return nil
+	}
+	return &allocator.Stranger{MAC: text.MAC, Interface: text.Interface, Node: text.Node, Since: text.Since, Heard: text.Heard}
 }
 
 // readHolders reads what the annotations say into the claim, and reports
 // whether that can be read.
 func readHolders(c *allocator.Claim, annotations map[string]string) bool {
 	var texts []holderText
-	if json.Unmarshal([]byte(annotations[annotationHolders]), &texts) != nil || len(texts) == 0 {
+	if json.Unmarshal([]byte(annotations[annotationHolders]), &texts) != nil {
 		return false
 	}
 	for _, text := range texts {

@@ -23,10 +23,16 @@ func TestClaimObject(t *testing.T) {
 		Service: types.NamespacedName{Namespace: "shop", Name: "cart"}, Version: "13", Key: "k", Backend: "app=cart,tier=1",
 		Ports: []config.Port{{Protocol: "TCP", Number: 80}, {Protocol: "UDP", Number: 53}},
 	}
+	stranger := &allocator.Stranger{
+		MAC: "02:00:5e:00:53:01", Interface: "eth0", Node: "node-a",
+		Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Heard: time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC),
+	}
 	for name, c := range map[string]allocator.Claim{
-		"one":      {Address: netip.MustParseAddr("192.0.2.1"), Holders: []allocator.Holder{plain}},
-		"shared":   {Address: netip.MustParseAddr("2001:db8::1"), Holders: []allocator.Holder{plain, shared}},
-		"released": {Address: netip.MustParseAddr("192.0.2.1"), Holders: []allocator.Holder{plain}, Released: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"one":        {Address: netip.MustParseAddr("192.0.2.1"), Holders: []allocator.Holder{plain}},
+		"shared":     {Address: netip.MustParseAddr("2001:db8::1"), Holders: []allocator.Holder{plain, shared}},
+		"released":   {Address: netip.MustParseAddr("192.0.2.1"), Holders: []allocator.Holder{plain}, Released: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"quarantine": {Address: netip.MustParseAddr("192.0.2.1"), Stranger: stranger},
+		"disputed":   {Address: netip.MustParseAddr("192.0.2.1"), Holders: []allocator.Holder{plain}, Stranger: stranger},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +59,7 @@ func TestClaimOfOthers(t *testing.T) {
 	}{
 		"other manager": {"ipallocator.k8s.io", "", `IPAddress 192.0.2.1 of services default/web, managed by "ipallocator.k8s.io"`},
 		"edited":        {managedByUs, "[}", "IPAddress 192.0.2.1 of services default/web, whose annotations are unreadable"},
-		"no holder":     {managedByUs, "[]", "IPAddress 192.0.2.1 of services default/web, whose annotations are unreadable"},
+		"no holders":    {managedByUs, "", "IPAddress 192.0.2.1 of services default/web, whose annotations are unreadable"},
 		"bad holder":    {managedByUs, `[{"service":"web"}]`, "IPAddress 192.0.2.1 of services default/web, whose annotations are unreadable"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -82,9 +83,23 @@ func (s *apiServer) doubleHolder() string {
 	return ""
 }
 
+// dispute has a stranger use an address, as a speaker says in its claim, or go.
+func (s *apiServer) dispute(a netip.Addr, heard bool) {
+	c := s.claims.at(a)
+	if c.Stranger = nil; heard {
+		c.Stranger = &allocator.Stranger{MAC: "02:00:5e:00:53:01", Interface: "eth0", Node: "node-a", Heard: time.Now()}
+	}
+	if c.Version != "" || heard {
+		_, _ = s.claims.write(context.Background(), c)
+	}
+}
+
 // leaks names claims that no Service shows, and shown addresses without claim.
 func (s *apiServer) leaks() string {
 	for a, c := range s.claims.claims {
+		if c.Empty() {
+			return fmt.Sprintf("the claim of %s says nothing", a)
+		}
 		if !c.Released.IsZero() {
 			continue
 		}
@@ -153,11 +168,19 @@ func startProcess(server *apiServer, pools int) *process {
 // start begins to reconcile a Service, up to its first request.
 func (p *process) start(t *testing.T, name types.NamespacedName) {
 	t.Helper()
+	p.begin(t, func(ctx context.Context) error {
+		_, err := p.assigner.reconcile(ctx, reconcile.Request{NamespacedName: name})
+		return err
+	})
+}
+
+// begin begins to do something, up to its first request.
+func (p *process) begin(t *testing.T, do func(context.Context) error) {
+	t.Helper()
 	p.busy = true
 	go func() {
-		_, err := p.assigner.reconcile(context.Background(), reconcile.Request{NamespacedName: name})
-		if err != nil && !errors.Is(err, errKilled) && !errors.Is(err, errLost) {
-			t.Errorf("failed to reconcile %s: %v", name, err)
+		if err := do(context.Background()); err != nil && !errors.Is(err, errKilled) && !errors.Is(err, errLost) {
+			t.Errorf("failed to reconcile: %v", err)
 		}
 		p.busy = false
 		p.arrived <- struct{}{}
@@ -344,7 +367,7 @@ func twoLeaders(t *testing.T, data []byte) {
 	leaders := []*process{startProcess(server, 0), startProcess(server, 0)}
 	names, addrs := modelNames(), modelAddresses()
 	for step := 0; len(data) >= 3 && step < 200; step++ {
-		what, which, arg := data[0]%12, data[1], data[2]
+		what, which, arg := data[0]%14, data[1], data[2]
 		data = data[3:]
 		p := leaders[which&1]
 		name := names[int(which>>1)%len(names)]
@@ -382,6 +405,15 @@ func twoLeaders(t *testing.T, data []byte) {
 					t.Fatal(err)
 				}
 			}
+		case 12:
+			server.dispute(addrs[int(arg)%len(addrs)], arg&4 == 0)
+		case 13:
+			if !p.busy {
+				p.begin(t, func(ctx context.Context) error {
+					_, err := p.assigner.lift(ctx, addrs[int(arg)%len(addrs)])
+					return err
+				})
+			}
 		}
 		if found := server.doubleHolder(); found != "" {
 			t.Fatalf("step %d: %s", step, found)
@@ -414,6 +446,9 @@ func (p *process) rest(t *testing.T) {
 		services, claims := p.server.writes, p.server.claims.writes
 		for _, a := range modelAddresses() {
 			p.assigner.heard(p.server.claims.at(a))
+			if _, err := p.assigner.lift(t.Context(), a); err != nil {
+				t.Fatalf("failed to lift the quarantine of %s: %v", a, err)
+			}
 		}
 		for _, name := range modelNames() {
 			p.hear(name)

@@ -64,14 +64,37 @@ func (s *sharedClaims) write(ctx context.Context, c allocator.Claim) (allocator.
 	} else {
 		obj, err = s.replace(ctx, c)
 	}
-	switch {
-	case apierrors.IsAlreadyExists(err), apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return c, errStale
-	case err != nil:
-		return c, fmt.Errorf("kube: failed to write IPAddress %s: %w", c.Address, err)
+	if err != nil {
+		return c, unwritten(c, err)
 	}
 	c.Version = obj.ResourceVersion
 	return c, nil
+}
+
+// say writes of a claim only who else uses the address: all that a speaker has
+// to say.
+func (s *sharedClaims) say(ctx context.Context, c allocator.Claim) error {
+	if c.Version == "" {
+		_, err := s.write(ctx, c)
+		return err
+	}
+	text, err := conflictAnnotation(c.Stranger)
+	if err == nil {
+		_, err = s.annotate(ctx, c, map[string]*string{annotationConflict: text})
+	}
+	if err != nil {
+		return unwritten(c, err)
+	}
+	return nil
+}
+
+// unwritten says that a claim could not be written, or that another version of
+// it had to be read first.
+func unwritten(c allocator.Claim, err error) error {
+	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return errStale
+	}
+	return fmt.Errorf("kube: failed to write IPAddress %s: %w", c.Address, err)
 }
 
 // replace sends what changes, so that labels and annotations of others stay.
@@ -80,6 +103,12 @@ func (s *sharedClaims) replace(ctx context.Context, c allocator.Claim) (*network
 	if err != nil {
 		return nil, err
 	}
+	return s.annotate(ctx, c, annotations)
+}
+
+// annotate replaces annotations, and removes those that are nil, of just the
+// version of a claim that was read.
+func (s *sharedClaims) annotate(ctx context.Context, c allocator.Claim, annotations map[string]*string) (*networkingv1.IPAddress, error) {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"resourceVersion": c.Version, "annotations": annotations,
 	}})

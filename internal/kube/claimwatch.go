@@ -39,30 +39,31 @@ func (a *assigner) watchClaims(m manager.Manager) error {
 		For(&networkingv1.IPAddress{}).
 		WithOptions(controller.Options{EnableWarmup: new(true)}).
 		Complete(a.metered(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-			return reconcile.Result{}, a.reconcileClaim(ctx, r, request)
+			return a.reconcileClaim(ctx, r, request)
 		}))
 }
 
-func (a *assigner) reconcileClaim(ctx context.Context, r client.Reader, request reconcile.Request) error {
+func (a *assigner) reconcileClaim(ctx context.Context, r client.Reader, request reconcile.Request) (reconcile.Result, error) {
 	if _, err := a.prepare(ctx, false); err != nil {
-		return err
+		return reconcile.Result{}, err
 	}
 	addr, err := netip.ParseAddr(request.Name)
 	if err != nil {
-		return nil //nolint:nilerr // the API server admits no such name
+		return reconcile.Result{}, nil //nolint:nilerr // the API server admits no such name
 	}
 	c := allocator.Claim{Address: addr}
 	var obj networkingv1.IPAddress
 	switch err := r.Get(ctx, request.NamespacedName, &obj); {
 	case err == nil:
 		if c, err = parseClaim(&obj); err != nil {
-			return err
+			return reconcile.Result{}, err
 		}
 	case !apierrors.IsNotFound(err):
-		return fmt.Errorf("kube: failed to read IPAddress %s: %w", request.Name, err)
+		return reconcile.Result{}, fmt.Errorf("kube: failed to read IPAddress %s: %w", request.Name, err)
 	}
 	a.heard(c)
-	return nil
+	later, err := a.lift(ctx, addr)
+	return reconcile.Result{RequeueAfter: later}, err
 }
 
 // listClaims returns all claims of ours that the cache holds.

@@ -80,6 +80,7 @@ func (p *poolStatus) write(ctx context.Context, pool *v1beta1.IPAddressPool, vie
 	before := pool.Status.DeepCopy()
 	pool.Status.AssignedIPv4, pool.Status.AvailableIPv4 = u.AssignedIPv4, u.Available(config.IPv4)
 	pool.Status.AssignedIPv6, pool.Status.AvailableIPv6 = u.AssignedIPv6, u.Available(config.IPv6)
+	pool.Status.Quarantined = view.quarantined[pool.Name]
 	meta.SetStatusCondition(&pool.Status.Conditions, verdictOn(pool, view.problems))
 	turnedLow := false
 	if p.low > 0 {
@@ -110,6 +111,8 @@ func (p *poolStatus) write(ctx context.Context, pool *v1beta1.IPAddressPool, vie
 type poolView struct {
 	usage    map[string]allocator.Usage
 	problems []config.Problem
+	// quarantined are by pool the addresses that strangers use.
+	quarantined map[string][]v1beta1.QuarantinedAddress
 }
 
 // poolView counts every pool of the configuration in force; ok is false before
@@ -120,9 +123,15 @@ func (a *assigner) poolView() (view poolView, ok bool) {
 	if a.snap == nil {
 		return poolView{}, false
 	}
-	view = poolView{usage: make(map[string]allocator.Usage, len(a.snap.Pools)), problems: a.problems}
+	view = poolView{
+		usage: make(map[string]allocator.Usage, len(a.snap.Pools)), problems: a.problems,
+		quarantined: map[string][]v1beta1.QuarantinedAddress{},
+	}
 	for _, pool := range a.snap.Pools {
 		view.usage[pool.Name] = a.ledger.Usage(pool)
+		if q := a.ledger.Quarantine(pool); len(q) > 0 {
+			view.quarantined[pool.Name] = quarantined(q)
+		}
 	}
 	return view, true
 }

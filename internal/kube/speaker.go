@@ -31,20 +31,25 @@ type SpeakerOptions struct {
 	// PeerLabels select the pods of all speakers; nil looks for none.
 	PeerLabels labels.Set
 	Feed       Feed
+	// Conflicts returns who else uses addresses of this node; see [Conflict]. One
+	// entry for each address that it answers for is enough, and one for each that
+	// it watches and somebody uses.
+	Conflicts func() []Conflict
 }
 
 // Speaker connects one node's loop to the API server.
 type Speaker struct {
 	SpeakerOptions
 
-	status   []*serviceStatus // one per protocol
-	sessions *sessionEvents
-	synced   atomic.Bool
+	status    []*serviceStatus // one per protocol
+	sessions  *sessionEvents
+	conflicts *conflicts
+	synced    atomic.Bool
 }
 
 // NewSpeaker returns a connection that is not yet made.
 func NewSpeaker(o SpeakerOptions) *Speaker {
-	s := &Speaker{SpeakerOptions: o, sessions: newSessionEvents(o.Namespace, o.Node)}
+	s := &Speaker{SpeakerOptions: o, sessions: newSessionEvents(o.Namespace, o.Node), conflicts: newConflicts(o.Node, o.Conflicts)}
 	for _, kind := range []statusKind{layer2Status(), bgpStatus()} {
 		s.status = append(s.status, newServiceStatus(kind, o.Namespace, o.Node))
 	}
@@ -73,6 +78,10 @@ func (s *Speaker) Report(r announce.Revision) {
 // Sessions takes note of the state of all BGP sessions; what is new is told in
 // Events on the BGPPeers. It does not block.
 func (s *Speaker) Sessions(all []Session) { s.sessions.report(all) }
+
+// Conflicted takes note that what Conflicts returns has changed. It does not
+// block.
+func (s *Speaker) Conflicted() { s.conflicts.changed() }
 
 // Run feeds facts until ctx ends. The error finishes the sentence of what
 // failed; nil after a cancelled ctx.
@@ -103,6 +112,7 @@ func (s *Speaker) Run(ctx context.Context) error {
 		func() error { return feeder.watchServices(m) },
 		func() error { return feeder.watchPeers(m) },
 		func() error { return s.sessions.setUp(m) },
+		func() error { return s.conflicts.setUp(m) },
 		func() error { return m.Add(manager.RunnableFunc(feeder.handOver)) },
 	} {
 		if err := add(); err != nil {
