@@ -11,7 +11,7 @@ type Controller struct {
 	*Process
 	total, totalIPv4, totalIPv6 *prometheus.GaugeVec
 	inUse, inUseIPv4, inUseIPv6 *prometheus.GaugeVec
-	services                    *prometheus.GaugeVec
+	services, quarantined       *prometheus.GaugeVec
 }
 
 // NewController registers the metrics of a controller.
@@ -22,14 +22,15 @@ func NewController(reg prometheus.Registerer) (*Controller, error) {
 		}, []string{"pool"})
 	}
 	c := &Controller{
-		Process:   newProcess(),
-		total:     pool("addresses_total", "Addresses the pool can give out."),
-		totalIPv4: pool("ipv4_addresses_total", "IPv4 addresses the pool can give out."),
-		totalIPv6: pool("ipv6_addresses_total", "IPv6 addresses the pool can give out."),
-		inUse:     pool("addresses_in_use_total", "Distinct addresses of the pool that Services hold."),
-		inUseIPv4: pool("ipv4_addresses_in_use_total", "Distinct IPv4 addresses of the pool that Services hold."),
-		inUseIPv6: pool("ipv6_addresses_in_use_total", "Distinct IPv6 addresses of the pool that Services hold."),
-		services:  pool("services_allocated_total", "Services that hold addresses of the pool."),
+		Process:     newProcess(),
+		total:       pool("addresses_total", "Addresses the pool can give out."),
+		totalIPv4:   pool("ipv4_addresses_total", "IPv4 addresses the pool can give out."),
+		totalIPv6:   pool("ipv6_addresses_total", "IPv6 addresses the pool can give out."),
+		inUse:       pool("addresses_in_use_total", "Distinct addresses of the pool that Services hold."),
+		inUseIPv4:   pool("ipv4_addresses_in_use_total", "Distinct IPv4 addresses of the pool that Services hold."),
+		inUseIPv6:   pool("ipv6_addresses_in_use_total", "Distinct IPv6 addresses of the pool that Services hold."),
+		quarantined: pool("addresses_quarantined", "Addresses of the pool that hosts outside the cluster use and no Service holds."),
+		services:    pool("services_allocated_total", "Services that hold addresses of the pool."),
 	}
 	all := c.collectors()
 	for _, v := range c.gauges() {
@@ -39,7 +40,7 @@ func NewController(reg prometheus.Registerer) (*Controller, error) {
 }
 
 func (c *Controller) gauges() []*prometheus.GaugeVec {
-	return []*prometheus.GaugeVec{c.total, c.totalIPv4, c.totalIPv6, c.inUse, c.inUseIPv4, c.inUseIPv6, c.services}
+	return []*prometheus.GaugeVec{c.total, c.totalIPv4, c.totalIPv6, c.inUse, c.inUseIPv4, c.inUseIPv6, c.services, c.quarantined}
 }
 
 // Usage takes note of the use of every pool; those it does not name are gone.
@@ -54,6 +55,7 @@ func (c *Controller) Usage(pools map[string]allocator.Usage) {
 		c.inUseIPv4.WithLabelValues(name).Set(float64(u.AssignedIPv4))
 		c.inUseIPv6.WithLabelValues(name).Set(float64(u.AssignedIPv6))
 		c.inUse.WithLabelValues(name).Set(float64(u.AssignedIPv4) + float64(u.AssignedIPv6))
+		c.quarantined.WithLabelValues(name).Set(float64(u.QuarantinedIPv4) + float64(u.QuarantinedIPv6))
 		c.services.WithLabelValues(name).Set(float64(u.Services))
 	}
 }

@@ -19,11 +19,13 @@ type Speaker struct {
 }
 
 // Engines are asked for their counters whenever those are scraped; none of them
-// may be nil.
+// may be nil, but for Heartbeat where there are no heartbeats.
 type Engines struct {
 	Layer2 func() layer2.Status
 	BGP    func() bgp.Status
 	BFD    func() bfd.Status
+
+	Heartbeat func() Heartbeat
 }
 
 // NewSpeaker registers the metrics of a speaker.
@@ -41,7 +43,7 @@ func NewSpeaker(reg prometheus.Registerer, node string, engines Engines) (*Speak
 		}, []string{"protocol", "reason"}),
 		reasons: map[announce.Key]announce.Reason{},
 	}
-	all := append(s.collectors(), s.announced, s.verdicts, newLayer2(engines.Layer2), newBGP(engines.BGP), newBFD(engines.BFD))
+	all := append(s.collectors(), s.announced, s.verdicts, newLayer2(engines.Layer2), newBGP(engines.BGP), newBFD(engines.BFD), newHeartbeat(engines.Heartbeat))
 	return s, register(reg, all)
 }
 
