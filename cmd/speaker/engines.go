@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/clarion-lb/clarion/bgp"
@@ -9,6 +10,7 @@ import (
 	"github.com/clarion-lb/clarion/bgp/bfd/socket"
 	"github.com/clarion-lb/clarion/bgp/gobgp"
 	"github.com/clarion-lb/clarion/bgp/unnumbered"
+	"github.com/clarion-lb/clarion/internal/heartbeat"
 	"github.com/clarion-lb/clarion/internal/kube"
 	"github.com/clarion-lb/clarion/internal/metrics"
 	"github.com/clarion-lb/clarion/layer2"
@@ -48,9 +50,40 @@ func newEngines(node string, drain time.Duration, fit func() bool, log *slog.Log
 	return e, err
 }
 
-// meters are where the metrics come from.
-func (e *engines) meters() metrics.Engines {
-	return metrics.Engines{Layer2: e.layer2.Status, BGP: e.bgp.Status, BFD: e.bfd.Status}
+// meters are where the metrics come from; beats is nil without heartbeats.
+func (e *engines) meters(beats *heartbeat.Monitor) metrics.Engines {
+	m := metrics.Engines{Layer2: e.layer2.Status, BGP: e.bgp.Status, BFD: e.bfd.Status}
+	if beats != nil {
+		m.Heartbeat = func() metrics.Heartbeat {
+			c := beats.Counters()
+			return metrics.Heartbeat{
+				Fit: beats.Fit(), Down: len(beats.Down()), Sent: c.Sent, Received: c.Received, Rejected: c.Rejected,
+				NodesDown: c.NodesDown, SpeakersDown: c.SpeakersDown, Stalls: c.Stalls,
+			}
+		}
+	}
+	return m
+}
+
+// conflicts says who else uses the addresses of this node, for the cluster to
+// know.
+func (e *engines) conflicts() []kube.Conflict {
+	status := e.layer2.Status()
+	var out []kube.Conflict
+	note := func(addr netip.Addr, c *layer2.Conflict, held bool) {
+		k := kube.Conflict{Address: addr, Held: held}
+		if c != nil {
+			k.MAC, k.Interface, k.Since, k.Heard = c.MAC.String(), c.Interface, c.Since, c.Last
+		}
+		out = append(out, k)
+	}
+	for i := range status.Addresses {
+		note(status.Addresses[i].Addr, status.Addresses[i].Conflict, status.Addresses[i].Occupied)
+	}
+	for i := range status.Watched {
+		note(status.Watched[i].Addr, &status.Watched[i].Conflict, true)
+	}
+	return out
 }
 
 // sessions says how the BGP sessions are, for Events.

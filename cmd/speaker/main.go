@@ -83,7 +83,7 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	meter, err := metrics.NewSpeaker(kube.Registry(), o.node, engines.meters())
+	meter, err := metrics.NewSpeaker(kube.Registry(), o.node, engines.meters(peers.beats))
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (o *options) run(ctx context.Context) error {
 		return err
 	}
 	api = kube.NewSpeaker(kube.SpeakerOptions{
-		Process: process, Node: o.node, PeerLabels: peers.labels,
+		Process: process, Node: o.node, PeerLabels: peers.labels, Conflicts: engines.conflicts,
 		Feed: kube.Feed{
 			Snapshot: loop.SetSnapshot,
 			Service:  loop.SetService,
@@ -128,6 +128,7 @@ func (o *options) run(ctx context.Context) error {
 		})
 	})
 	group.Go(func() error { return follow(ctx, engines.bgp.Changed(), func() { api.Sessions(engines.sessions()) }) })
+	group.Go(func() error { return follow(ctx, engines.layer2.Changed(), api.Conflicted) })
 	group.Go(func() error { return peers.run(ctx) })
 	group.Go(func() error { return peers.tell(ctx, loop) })
 	group.Go(func() error { return api.Run(ctx) })
