@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"time"
@@ -26,6 +27,9 @@ type Pool struct {
 	// Retention is how long an address is kept for the Service that held it,
 	// after it was deleted; 0 keeps none.
 	Retention time.Duration
+	// IgnoreConflicts leaves alone whether hosts outside the cluster use addresses
+	// of the pool: none is asked for before it is announced or assigned.
+	IgnoreConflicts bool
 	// Allocation restricts and ranks the pool; nil when the object says nothing.
 	Allocation *Allocation
 	// Suspended pools are invalid objects: nothing new is taken from them, and
@@ -80,6 +84,23 @@ func (p *Pool) Contains(a netip.Addr) bool {
 	return slices.ContainsFunc(p.Ranges, func(r netipx.IPRange) bool { return r.Contains(a) })
 }
 
+// Addresses yields the addresses of one family in the order in which they are
+// handed out, without those that are withheld.
+func (p *Pool) Addresses(f Family) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for _, r := range p.Ranges {
+			if FamilyOf(r.From()) != f {
+				continue
+			}
+			for a := r.From(); r.Contains(a); a = a.Next() {
+				if !p.Withholds(a) && !yield(a) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Has reports whether the pool has any address of that family.
 func (p *Pool) Has(f Family) bool {
 	return slices.ContainsFunc(p.Ranges, func(r netipx.IPRange) bool { return FamilyOf(r.From()) == f })
@@ -109,6 +130,8 @@ func (p *problems) pool(obj *v1beta1.IPAddressPool, o Objects) *Pool {
 		AutoAssign:    obj.Spec.AutoAssign == nil || *obj.Spec.AutoAssign,
 		AvoidBuggyIPs: obj.Spec.AvoidBuggyIPs,
 		Retention:     p.retention(obj, o.Retention),
+
+		IgnoreConflicts: p.ignoreConflicts(obj),
 	}
 	if len(obj.Spec.Addresses) == 0 {
 		p.add("spec.addresses", "", "must list at least one CIDR or range")
@@ -142,6 +165,18 @@ func (p *problems) retention(obj *v1beta1.IPAddressPool, otherwise time.Duration
 		return otherwise
 	}
 	return d
+}
+
+// AnnotationConflictDetection on a pool says whether hosts outside the cluster
+// that use its addresses are looked for: "on", which is the default, or "off".
+const AnnotationConflictDetection = annotationPrefix + "conflict-detection"
+
+func (p *problems) ignoreConflicts(obj *v1beta1.IPAddressPool) bool {
+	text, ok := obj.Annotations[AnnotationConflictDetection]
+	if ok && text != "on" && text != "off" {
+		p.add("metadata.annotations["+AnnotationConflictDetection+"]", text, `must be "on" or "off"`)
+	}
+	return text == "off"
 }
 
 func (p *problems) allocation(in *v1beta1.ServiceAllocation, o Objects) *Allocation {

@@ -53,3 +53,28 @@ func TestMode(t *testing.T) {
 		}
 	}
 }
+
+func TestConflictDetection(t *testing.T) {
+	t.Parallel()
+
+	for value, want := range map[string]struct {
+		ignored bool
+		problem string
+	}{
+		"on":  {false, ""},
+		"off": {true, ""},
+		"Off": {false, `IPAddressPool p: metadata.annotations[metallb.io/conflict-detection]: invalid value "Off": must be "on" or "off"`},
+		"":    {false, `IPAddressPool p: metadata.annotations[metallb.io/conflict-detection]: must be "on" or "off"`},
+	} {
+		pool := v1beta1.IPAddressPool{ObjectMeta: metav1.ObjectMeta{Name: "p", Annotations: map[string]string{AnnotationConflictDetection: value}}}
+		pool.Spec.Addresses = []string{"192.0.2.0/24"}
+		snap, problems := Compile(Objects{Pools: []v1beta1.IPAddressPool{pool}})
+		var got string
+		if len(problems) > 0 {
+			got = problems[0].Error()
+		}
+		if got != want.problem || snap.Pools[0].IgnoreConflicts != want.ignored {
+			t.Errorf("%q: got %v and %q, want %v and %q", value, snap.Pools[0].IgnoreConflicts, got, want.ignored, want.problem)
+		}
+	}
+}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"regexp"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -155,6 +157,8 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 	plan := announce.NewPlan(announce.Local{Node: s.options.Node, Exclude: s.options.Exclude})
 	plan.IgnoreExcludeLabel(s.options.IgnoreExcludeLabel)
 	missing := awaited{api: true, links: true, members: s.options.AwaitMembers}
+	chores := chores{unowned: map[netip.Addr]struct{}{}}
+	var due <-chan time.Time
 	var found <-chan struct{}
 	if s.options.Unnumbered != nil {
 		found = s.options.Unnumbered.Changed()
@@ -168,6 +172,7 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 			return plan.Draining()
 		case <-found:
 			plan.SetRouters(s.options.Unnumbered.Routers())
+		case <-due:
 		case <-s.inbox.wake:
 			news := s.inbox.take()
 			if news == nil {
@@ -179,7 +184,11 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 		if missing != (awaited{}) {
 			continue
 		}
+		now := time.Now()
+		chores.before(plan, now)
 		revision := plan.Revise()
+		chores.after(plan, revision, now)
+		due = chores.wake(plan, now)
 		s.order(plan)
 		s.log(ctx, revision)
 		s.options.Report(revision)

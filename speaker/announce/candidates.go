@@ -12,7 +12,8 @@ import (
 // addresses. It follows from shared facts alone.
 type claim struct {
 	service *Service
-	v4      bool // the family of the address
+	v4      bool         // the family of the address
+	pool    *config.Pool // nil if there is none
 	// advertisements select the Service; some may not cover this node.
 	advertisements []*config.L2Advertisement
 	// served are the nodes that can serve it; nil for all.
@@ -86,6 +87,7 @@ func (f *facts) claimOf(svc *Service, v4 bool) claim {
 		c.refusal, c.detail = IPNotAllowed, "no IPAddressPool contains all its addresses"
 		return c
 	}
+	c.pool = pool
 	c.advertisements = selecting(pool.L2, svc.Labels)
 	switch {
 	case len(pool.L2) == 0 && len(pool.BGP) == 0:

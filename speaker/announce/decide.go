@@ -32,7 +32,11 @@ func Decide(snap *config.Snapshot, view View) Decision {
 	for i := range view.Shared.Services {
 		p.SetService(&view.Shared.Services[i])
 	}
+	for a := range view.Shared.New {
+		p.SetNew(a, true)
+	}
 	p.Revise()
+	p.LookAhead()
 	d := Decision{
 		Layer2: p.Layer2(), BGP: p.BGP(), BFD: p.BFD(), Unnumbered: p.Unnumbered(),
 		Verdicts: slices.Collect(maps.Values(p.idle)),

@@ -24,6 +24,7 @@
 //	speakers.go    whose claims to an address are heard
 //	interfaces.go  whether this node can answer
 //	judge.go       one address and all who hold it, judged
+//	watch.go       and those that nobody holds
 //
 //	peers.go       BGP: the routers of this node, and the paths to them
 //	offer.go       what an advertisement tells which of them

@@ -174,11 +174,12 @@ func FuzzPlanEqualsDecide(f *testing.F) {
 		services := map[types.NamespacedName]*announce.Service{}
 		replayed := map[announce.Key]announce.Verdict{}
 
+		w.shared.New = map[netip.Addr]struct{}{}
 		plan := announce.NewPlan(w.local(self))
 		plan.SetSnapshot(w.snap)
 		for len(d) > 0 {
 			for range 1 + d.roll(3) {
-				switch d.roll(18) {
+				switch d.roll(20) {
 				case 0:
 					w.snap = d.snapshot()
 					plan.SetSnapshot(w.snap)
@@ -194,6 +195,13 @@ func FuzzPlanEqualsDecide(f *testing.F) {
 				case 6:
 					w.shared.IgnoreExcludeLabel = d.oneIn(2)
 					plan.IgnoreExcludeLabel(w.shared.IgnoreExcludeLabel)
+				case 17, 18:
+					a := netip.AddrFrom4([4]byte{192, 0, 2, byte(d.roll(4))})
+					isNew := d.oneIn(2)
+					plan.SetNew(a, isNew)
+					if delete(w.shared.New, a); isNew {
+						w.shared.New[a] = struct{}{}
+					}
 				case 16:
 					w.routers[self] = d.routers()
 					plan.SetRouters(w.routers[self])
@@ -229,6 +237,12 @@ func FuzzPlanEqualsDecide(f *testing.F) {
 				}
 				replayed[c.Key] = c.Verdict
 			}
+			for _, a := range plan.Layer2().Watched {
+				if slices.ContainsFunc(w.shared.Services, func(s announce.Service) bool { return s.LoadBalancer && slices.Contains(s.Addresses, a.Addr) }) {
+					t.Fatalf("%s is watched, and a Service holds it", a.Addr)
+				}
+			}
+			plan.LookAhead()
 			if got := plan.Layer2(); !got.Equal(want.Layer2) {
 				t.Fatalf("orders of the plan (-decide +plan):\n%s", cmp.Diff(want.Layer2, got, addrText))
 			}

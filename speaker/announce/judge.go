@@ -23,6 +23,7 @@ type facts struct {
 	cards      []Member // by position in the snapshot
 	reaches    map[*config.L2Advertisement]*reach
 	speakers   *speakers
+	isNew      map[netip.Addr]struct{}
 	interfaces []layer2.Interface
 }
 
@@ -35,6 +36,7 @@ func newFacts(snap *config.Snapshot, shared *Shared, local Local) *facts {
 		draining:   draining(snap),
 		cards:      make([]Member, len(snap.Nodes)),
 		speakers:   newSpeakers(&shared.Members, local.Node),
+		isNew:      shared.New,
 		interfaces: usable(local),
 	}
 	f.fit, f.live = fit(snap, shared)
@@ -95,7 +97,10 @@ func (f *facts) judge(addr netip.Addr, holders []*Service, before election) judg
 		allowed = f.selection(claims)
 		j.answer.Addr = addr
 		if j.answer.Interfaces = allowed.of(f.interfaces, addr.Is4()); len(j.answer.Interfaces) > 0 {
-			j.answer.Before = f.speakers.on(f.snap.Nodes, f.rivals(claims, e))
+			lead := &claims[slices.IndexFunc(claims, func(c claim) bool { return c.service == e.leader })]
+			j.answer.Before = f.speakers.on(f.snap.Nodes, f.rivals(lead))
+			_, j.answer.New = f.isNew[addr]
+			j.answer.New = j.answer.New && !lead.pool.IgnoreConflicts
 		}
 	}
 	for i := range claims {

@@ -106,8 +106,7 @@ func (f *facts) voice(claims []claim) int {
 // rivals returns the nodes that would own an address of this node if they lived
 // and were able to announce it. One that is leaving would not, unless this one
 // is too.
-func (f *facts) rivals(claims []claim, e *election) config.NodeSet {
-	lead := &claims[slices.IndexFunc(claims, func(c claim) bool { return c.service == e.leader })]
+func (f *facts) rivals(lead *claim) config.NodeSet {
 	all := f.eligible(lead, f.fit)
 	better := slices.Clone(all)
 	if f.draining.Has(f.self) {

@@ -30,6 +30,8 @@ type Plan struct {
 	idle     map[types.NamespacedName]Verdict // on Services that hold no address
 	held     map[netip.Addr]*held
 	owned    []layer2.Announcement // sorted
+	watched  []layer2.Announcement // sorted
+	behind   bool                  // watched may not be the latest
 	routed   map[types.NamespacedName]routed
 	routes   routes
 	paths    bfd.Config
@@ -47,10 +49,14 @@ type held struct {
 	last    judgement
 }
 
+// unseen reports whether nothing was decided yet.
+func (h *held) unseen() bool { return h.last.verdicts == nil }
+
 // NewPlan returns a plan of a node that knows nothing yet.
 func NewPlan(local Local) *Plan {
 	return &Plan{
 		snap:          &config.Snapshot{},
+		shared:        Shared{New: map[netip.Addr]struct{}{}},
 		local:         local,
 		stale:         true,
 		services:      map[types.NamespacedName]*Service{},
@@ -79,6 +85,31 @@ func (p *Plan) SetSnapshot(snap *config.Snapshot) {
 func (p *Plan) SetMembers(m Members) {
 	p.shared.Members = m
 	p.stale = true
+}
+
+// SetNew says that an address has become new, or is new no longer; see
+// [Shared.New].
+func (p *Plan) SetNew(a netip.Addr, isNew bool) {
+	if isNew {
+		p.shared.New[a] = struct{}{}
+	} else {
+		delete(p.shared.New, a)
+	}
+	if p.held[a] != nil {
+		p.dirtyAddrs[a] = struct{}{}
+	}
+}
+
+// Unseen returns the addresses that Services hold and nobody did at the last
+// revision.
+func (p *Plan) Unseen() []netip.Addr {
+	var out []netip.Addr
+	for a := range p.dirtyAddrs {
+		if h := p.held[a]; h.unseen() && len(h.holders) > 0 {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // SetLinks replaces the facts of this node's interfaces.
@@ -137,7 +168,8 @@ func (p *Plan) Layer2() layer2.Config {
 		return layer2.Config{}
 	}
 	return layer2.Config{
-		Interfaces: p.facts.interfaces, Announcements: p.owned, Speakers: p.facts.speakers.all,
+		Interfaces: p.facts.interfaces, Announcements: p.owned,
+		Speakers: p.facts.speakers.all, Watched: p.watched,
 	}
 }
 
@@ -175,6 +207,7 @@ func (p *Plan) Revise() Revision {
 	if p.stale {
 		before := p.facts
 		p.facts, p.stale = newFacts(p.snap, &p.shared, p.local), false
+		p.behind = true
 		p.touch(before)
 		p.reroute()
 	}
@@ -188,6 +221,10 @@ func (p *Plan) Revise() Revision {
 	moved := map[netip.Addr]struct{}{} // whose announcement is another, or none
 	for a := range p.dirtyAddrs {
 		h := p.held[a]
+		if h.unseen() || len(h.holders) == 0 {
+			p.behind = true
+			p.unwatch(a)
+		}
 		last := h.last
 		h.last = p.facts.judge(a, h.holders, last.election)
 		rev.add(last.verdicts, h.last.verdicts)

@@ -21,6 +21,9 @@ type Shared struct {
 	// Services are all Services this installation handles.
 	Services []Service
 	Members  Members
+	// New are addresses that nobody held until some seconds ago. Whoever announces
+	// one for the first time makes sure that it is free.
+	New map[netip.Addr]struct{}
 	// IgnoreExcludeLabel makes nodes labelled
 	// node.kubernetes.io/exclude-from-external-load-balancers candidates like
 	// any other (flag --ignore-exclude-lb, the same on all nodes).
