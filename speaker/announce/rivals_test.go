@@ -85,10 +85,10 @@ func TestRivals(t *testing.T) {
 
 			w := threeNodes(t, tt.change)
 			w.shared.Members = announce.Members{Known: true}
-			for _, n := range strings.FieldsSeq(tt.nodes) {
+			for n := range strings.FieldsSeq(tt.nodes) {
 				w.shared.Members.Nodes = append(w.shared.Members.Nodes, eth0Of(n))
 			}
-			for _, n := range strings.FieldsSeq(tt.gone) {
+			for n := range strings.FieldsSeq(tt.gone) {
 				w.shared.Members.Gone = append(w.shared.Members.Gone, eth0Of(n))
 			}
 			c := w.decide(tt.owner).Layer2
@@ -148,7 +148,7 @@ func TestWatched(t *testing.T) {
 				w.shared.Services = append(w.shared.Services, *service(i + 1))
 			}
 			w.shared.Members = announce.Members{Known: true}
-			for _, n := range strings.FieldsSeq(tt.nodes) {
+			for n := range strings.FieldsSeq(tt.nodes) {
 				w.shared.Members.Nodes = append(w.shared.Members.Nodes, eth0Of(n))
 			}
 			by := map[netip.Addr]string{}
