@@ -11,7 +11,7 @@ PLATFORMS := linux/amd64 linux/arm64
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo lab lab-down fuzz bench lint fmt generate verify check image
+.PHONY: help setup build test demo lab lab-down fuzz bench chaos lint fmt generate verify check image
 
 help: ## Show this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-9s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,9 +45,12 @@ fuzz: ## Fuzz each target for FUZZTIME (30s).
 		done; \
 	done
 
-bench: setup ## Measure the hot paths, and failover on the lab.
+bench: setup ## Measure the hot paths, and on the lab allocation and failover (see `lab bench --help`).
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./allocator ./speaker/announce ./layer2/...
 	@$(GO) -C e2e run ./cmd/lab bench
+
+chaos: setup ## Run the tests that break things at random at full length (CLARION_SEED=n repeats one).
+	CLARION_LONG=1 $(GO) -C e2e test -count=1 -timeout 30m -v -run 'TestChaos|TestAPIServerAway' ./scenario
 
 lint: ## Check style and common mistakes.
 	@for module in $(MODULES); do (cd $$module && $(GO) run $(LINT) run ./...) || exit 1; done

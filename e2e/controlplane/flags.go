@@ -50,23 +50,27 @@ func apiServerFlags(dir string, address netip.Addr, services []netip.Prefix) []s
 		"--endpoint-reconciler-type=master-count",
 		"--audit-policy-file=" + file("audit-policy.yaml"),
 		"--audit-log-path=" + file(auditLog),
+		"--audit-log-maxsize=1000",  // MB, and then it would begin another file, which nobody reads
 		"--audit-log-mode=blocking", // a test that reads the log sees what has been answered
 		"--profiling=false",
 	}
 }
 
-// auditPolicy records who wrote what, without contents. Questions that are asked by creating an object write nothing.
+// auditPolicy records who wrote what, and what the product reads, without contents. Questions that are asked by creating an object write
+// nothing.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
-omitStages: [RequestReceived]
+omitStages: [RequestReceived, ResponseStarted]
 rules:
-- level: None
-  verbs: [get, list, watch]
 - level: None
   resources:
   - {group: authentication.k8s.io}
   - {group: authorization.k8s.io}
   - {group: "", resources: [serviceaccounts/token]}
+- level: Metadata
+  userGroups: ["system:serviceaccounts:metallb-system"]
+- level: None
+  verbs: [get, list, watch]
 - level: Metadata
 `
 

@@ -14,7 +14,7 @@ import (
 )
 
 // shorter returns the time that a test takes among all others, or in full if the
-// environment says CLARION_LONG=1, as `make soak` does.
+// environment says CLARION_LONG=1, as `make chaos` does.
 func shorter(usual, full time.Duration) time.Duration {
 	if os.Getenv("CLARION_LONG") != "" {
 		return full

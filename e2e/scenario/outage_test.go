@@ -47,13 +47,13 @@ spec:
 
 // ourWrites returns what the product has asked the API server to change since
 // then, apart from the Lease by which the controller proves that it is alive.
-func ourWrites(t *testing.T, since time.Time) []controlplane.Write {
+func ourWrites(t *testing.T, since time.Time) []controlplane.Request {
 	t.Helper()
 	all, err := cluster.APIServer().Writes(since)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ours []controlplane.Write
+	var ours []controlplane.Request
 	for _, w := range all {
 		if !strings.HasPrefix(w.User, "system:serviceaccount:metallb-system:") || w.Resource == "leases" {
 			continue

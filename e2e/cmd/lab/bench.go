@@ -4,187 +4,77 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
-	"slices"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/clarion-lb/clarion/e2e/artifacts"
-	"github.com/clarion-lb/clarion/e2e/frames"
 	"github.com/clarion-lb/clarion/e2e/lab"
 	"github.com/clarion-lb/clarion/e2e/sandbox"
 )
 
+// A measurement prints what it finds about the product on a lab of its own.
+type measurement func(context.Context, *lab.Lab) error
+
 func benchCommand() *cobra.Command {
-	rounds := 3
+	failover, allocation := failoverBench{rounds: 3}, allocationBench{services: []int{1000, 10_000}}
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure how long an address is gone when its owner fails",
-		Long: `Start a lab of its own, and in each round take the owner of an address away in one of several ways. Two times are reported: until
-another node claims the address on the wire, and how long a client got no answer (it asks every 20 ms). Nothing is judged: times on a
-busy machine mean little.`,
+		Short: "Measure the product on a lab of its own",
+		Long: `Start a lab with the product on it, and measure; without a subcommand everything. Nothing is judged: times on a busy machine mean
+little.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return asError(lab.Main(sandbox.Options{}, func(ctx context.Context, programs artifacts.Set) int {
-				if err := bench(ctx, programs, rounds); err != nil {
-					fmt.Fprintln(os.Stderr, err)
-					return 1
-				}
-				return 0
-			}))
+			return measure(func(ctx context.Context, l *lab.Lab) error {
+				return errors.Join(allocation.run(ctx, l), failover.run(ctx, l))
+			})
 		},
 	}
-	cmd.Flags().IntVar(&rounds, "rounds", rounds, "how often to measure each failure")
+	first := &cobra.Command{
+		Use:   "failover",
+		Short: "Measure how long an address is gone when its owner fails",
+		Long: `In each round take the owner of an address away in one of several ways. Two times are printed: until another node claims the address
+on the wire, and how long a client got no answer (it asks every 20 ms).`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return measure(failover.run) },
+	}
+	first.Flags().IntVar(&failover.rounds, "rounds", failover.rounds, "how often to measure each failure")
+	second := &cobra.Command{
+		Use:   "allocation",
+		Short: "Measure what it takes to give many Services their addresses",
+		Long: `Create many Services at once. Three tables are printed.
+
+The first has for each number of Services how long it took until all had an address, and the same for a bare loop that does nothing but
+create Services and write their statuses, which is as fast as this API server lets anybody be; how many times as long the product took;
+the CPU time of all controllers, and the highest resident memory of any.
+
+The second has the requests of the controllers to the API server, by verb and resource, for each Service.
+
+The third has, with the highest number of Services still there, what happens when all controllers are killed, and when the one that
+leads is asked to end: after how long a new Service has its address, and how much was written beyond what that Service needs, Leases,
+and the Event that tells of a new leader.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return measure(allocation.run) },
+	}
+	second.Flags().IntSliceVar(&allocation.services, "services", allocation.services, "how many Services to create, in this order")
+	cmd.AddCommand(first, second)
 	return cmd
 }
 
-// failure is a way to lose the owner of an address.
-type failure struct {
-	name   string
-	strike func(*lab.Node) error
-	// settle is how long to watch: longer than anything takes.
-	settle time.Duration
-}
-
-func failures() []failure {
-	return []failure{
-		{"node dies", (*lab.Node).Kill, 20 * time.Second},
-		{"cable cut", (*lab.Node).CutCable, 20 * time.Second},
-		{"speaker dies", func(n *lab.Node) error { return n.Signal(lab.SpeakerPods, syscall.SIGKILL) }, 15 * time.Second},
-		{"speaker hangs for 15 s", func(n *lab.Node) error {
-			time.AfterFunc(15*time.Second, func() { _ = n.Signal(lab.SpeakerPods, syscall.SIGCONT) })
-			return n.Signal(lab.SpeakerPods, syscall.SIGSTOP)
-		}, 20 * time.Second},
-	}
-}
-
-func bench(ctx context.Context, programs artifacts.Set, rounds int) error {
-	l, err := lab.Start(ctx, lab.Options{Programs: programs})
-	if err != nil {
-		return err
-	}
-	if err := l.Install(ctx); err != nil {
-		return err
-	}
-	const row = "%-22s  %-18s  %5v  %13s  %-8s  %13s  %5v\n"
-	if _, err := fmt.Fprintf(os.Stdout, row, "FAILURE", "ADDRESS", "ROUND", "CLAIMED AFTER", "BY", "NO ANSWER FOR", "LOST"); err != nil {
-		return err
-	}
-	for _, f := range failures() {
-		for round := range rounds {
-			for _, pool := range []string{"192.168.200.0/24", "2001:db8:0:2::/64"} {
-				result, err := measure(ctx, l, f, netip.MustParsePrefix(pool))
-				if err != nil {
-					return fmt.Errorf("%s: %w", f.name, err)
-				}
-				silent, lost := result.silence()
-				if _, err := fmt.Fprintf(os.Stdout, row, f.name, result.addr, round+1, result.claim(), result.by, silent, lost); err != nil {
-					return err
-				}
-			}
+// measure runs a measurement on a lab of its own.
+func measure(m measurement) error {
+	return asError(lab.Main(sandbox.Options{}, func(ctx context.Context, programs artifacts.Set) int {
+		l, err := lab.Start(ctx, lab.Options{Programs: programs})
+		if err == nil {
+			err = l.Install(ctx)
 		}
-	}
-	return nil
-}
-
-type result struct {
-	addr    netip.Addr
-	claimed time.Duration // from the failure to the first claim by another node
-	by      string        // "" if nobody claimed it
-	outages []lab.Outage
-}
-
-// claim says how long it took until another node claimed the address.
-func (r result) claim() string {
-	if r.by == "" {
-		return "-"
-	}
-	return r.claimed.Round(time.Millisecond).String()
-}
-
-// silence returns the longest time without an answer, and how many questions were not answered in all.
-func (r result) silence() (longest time.Duration, lost int) {
-	for _, outage := range r.outages {
-		longest, lost = max(longest, outage.Duration()), lost+outage.Missed
-	}
-	return longest.Round(time.Millisecond), lost
-}
-
-// measure makes a Service with one address, strikes its owner, and watches wire and client. The Pods are on the other nodes, so that
-// only the address is lost.
-func measure(ctx context.Context, l *lab.Lab, f failure, pool netip.Prefix) (result, error) {
-	if err := l.Reset(ctx); err != nil {
-		return result{}, err
-	}
-	if err := l.WaitProduct(ctx); err != nil {
-		return result{}, err
-	}
-	if err := l.AddPool(ctx, "bench", pool.String()); err != nil {
-		return result{}, err
-	}
-	if err := l.Announce(ctx, "bench"); err != nil {
-		return result{}, err
-	}
-	service := lab.Workload{Name: "bench", Of: "pods", Families: lab.Families(pool.Addr())}
-	if err := l.AddWorkload(ctx, service); err != nil {
-		return result{}, err
-	}
-	addresses, err := l.WaitAddresses(ctx, "default", "bench")
-	if err != nil {
-		return result{}, err
-	}
-	addr := addresses[0]
-	// Nobody may own an address that nothing serves; any Pod will do to find out who would.
-	if err := l.AddWorkload(ctx, lab.Workload{Name: "pods", Replicas: 3, Type: "ClusterIP", Families: lab.Families(pool.Addr())}); err != nil {
-		return result{}, err
-	}
-	owner, err := l.WaitOwner(ctx, addr)
-	if err != nil {
-		return result{}, err
-	}
-	if err := l.MoveWorkload(ctx, "default", "pods", others(l, owner)); err != nil {
-		return result{}, err
-	}
-	url := "http://" + netip.AddrPortFrom(addr, 80).String()
-	ask := lab.Fetch(l.Client().HTTPClient(time.Second), url)
-	if err := l.Until(ctx, url+" answers", func(ctx context.Context) (bool, error) { return ask(ctx) == nil, nil }); err != nil {
-		return result{}, err
-	}
-
-	capture, err := frames.Watch(l.Switch())
-	if err != nil {
-		return result{}, err
-	}
-	probe := lab.StartProbe(ctx, 20*time.Millisecond, 200*time.Millisecond, ask)
-	time.Sleep(time.Second)
-	struck := time.Now()
-	failed := f.strike(l.Node(owner))
-	select {
-	case <-time.After(f.settle):
-	case <-ctx.Done():
-	}
-	r := result{addr: addr, outages: lab.Outages(probe.Stop())}
-	records, err := capture.Stop()
-	if err := errors.Join(failed, err, ctx.Err()); err != nil {
-		return result{}, err
-	}
-	for _, claim := range frames.ClaimsFor(records, addr) {
-		if claim.At.After(struck) && claim.Port != owner {
-			r.claimed, r.by = claim.At.Sub(struck), claim.Port
-			break
+		if err == nil {
+			err = m(ctx, l)
 		}
-	}
-	return r, nil
-}
-
-// others returns the names of all nodes but one.
-func others(l *lab.Lab, owner string) []string {
-	var names []string
-	for _, node := range l.Nodes() {
-		names = append(names, node.Name())
-	}
-	return slices.DeleteFunc(names, func(name string) bool { return name == owner })
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}))
 }
