@@ -70,9 +70,10 @@ func (l *learned) dispute(a netip.Addr, by *Stranger) {
 	}
 }
 
-// disputed reports whether a stranger uses an address of the pool.
+// disputed reports whether a stranger uses an address of the pool, and the pool
+// cares.
 func (s *search) disputed(p *config.Pool, a netip.Addr) bool {
-	return a.IsValid() && p != nil && s.ledger.disputed.has(a)
+	return a.IsValid() && p != nil && !p.IgnoreConflicts && s.ledger.disputed.has(a)
 }
 
 // spoilt reports whether a Service that did not ask for it had better have

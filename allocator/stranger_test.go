@@ -37,12 +37,14 @@ func TestStrangers(t *testing.T) {
 		want   brief
 	}{
 		"a new Service passes it over": {
-			[]string{"192.0.2.1-192.0.2.3"}, service("web"),
+			[]string{"192.0.2.1-192.0.2.3"},
+			service("web"),
 			[]Claim{disputedBy("192.0.2.1", squatter)},
 			brief{Action: Allocate, Addresses: "192.0.2.2", Pool: "a", Notes: []string{`IPAllocated: assigned 192.0.2.2 from pool "a"`}},
 		},
 		"who has it moves at once": {
-			[]string{"192.0.2.1-192.0.2.3"}, service("web", status("a", "192.0.2.1")),
+			[]string{"192.0.2.1-192.0.2.3"},
+			service("web", status("a", "192.0.2.1")),
 			[]Claim{disputedBy("192.0.2.1", squatter, holder("default/web", ""))},
 			brief{Action: Move, Addresses: "192.0.2.2", Pool: "a", Notes: []string{
 				"ClearAssignment: gives up 192.0.2.1: it is " + inUse,
@@ -51,7 +53,8 @@ func TestStrangers(t *testing.T) {
 			}},
 		},
 		"who asked for it stays": {
-			[]string{"192.0.2.1-192.0.2.3"}, service("web", wantAddresses("192.0.2.1"), status("a", "192.0.2.1")),
+			[]string{"192.0.2.1-192.0.2.3"},
+			service("web", wantAddresses("192.0.2.1"), status("a", "192.0.2.1")),
 			[]Claim{disputedBy("192.0.2.1", squatter, holder("default/web", ""))},
 			brief{
 				Action: Keep, Addresses: "192.0.2.1", Pool: "a", Unchanged: true, Reasons: []Reason{AddressConflict},
@@ -59,7 +62,8 @@ func TestStrangers(t *testing.T) {
 			},
 		},
 		"who asks for it gets it": {
-			[]string{"192.0.2.1-192.0.2.3"}, service("web", wantAddresses("192.0.2.1")),
+			[]string{"192.0.2.1-192.0.2.3"},
+			service("web", wantAddresses("192.0.2.1")),
 			[]Claim{disputedBy("192.0.2.1", squatter)},
 			brief{
 				Action: Allocate, Addresses: "192.0.2.1", Pool: "a", Reasons: []Reason{AddressConflict},
@@ -70,7 +74,8 @@ func TestStrangers(t *testing.T) {
 			},
 		},
 		"there is no other": {
-			[]string{"192.0.2.1/32"}, service("web", status("a", "192.0.2.1")),
+			[]string{"192.0.2.1/32"},
+			service("web", status("a", "192.0.2.1")),
 			[]Claim{disputedBy("192.0.2.1", squatter, holder("default/web", ""))},
 			brief{
 				Action: Keep, Addresses: "192.0.2.1", Pool: "a", Unchanged: true, Reasons: []Reason{PoolFull},
@@ -81,7 +86,8 @@ func TestStrangers(t *testing.T) {
 			},
 		},
 		"nothing is left for a new Service": {
-			[]string{"192.0.2.1/32"}, service("web"),
+			[]string{"192.0.2.1/32"},
+			service("web"),
 			[]Claim{disputedBy("192.0.2.1", squatter)},
 			brief{
 				Action: Refuse, Unchanged: true, Reasons: []Reason{PoolFull},
@@ -108,12 +114,14 @@ func TestStrangers(t *testing.T) {
 			},
 		},
 		"it is not shared": {
-			[]string{"192.0.2.1-192.0.2.3"}, service("web", sharing("k"), ports(tcp443)),
+			[]string{"192.0.2.1-192.0.2.3"},
+			service("web", sharing("k"), ports(tcp443)),
 			[]Claim{disputedBy("192.0.2.1", squatter, holder("default/other", "k", 80))},
 			brief{Action: Allocate, Addresses: "192.0.2.2", Pool: "a", Notes: []string{`IPAllocated: assigned 192.0.2.2 from pool "a"`}},
 		},
 		"it is not given back to who left it": {
-			[]string{"192.0.2.1-192.0.2.3"}, service("web"),
+			[]string{"192.0.2.1-192.0.2.3"},
+			service("web"),
 			[]Claim{func() Claim {
 				c := released("192.0.2.1", 0, holder("default/web", ""))
 				c.Stranger = disputedBy("192.0.2.1", squatter).Stranger
@@ -157,6 +165,21 @@ func TestStrangerEverywhere(t *testing.T) {
 	}
 	if o := Assign(snap, l, svc); len(o.Refusals) == 0 || o.Refusals[0].Reason != AddressConflict {
 		t.Errorf("refusals are %v, want the conflict to be said", o.Refusals)
+	}
+}
+
+// TestConflictsIgnored holds that nobody moves in a pool that does not care.
+func TestConflictsIgnored(t *testing.T) {
+	t.Parallel()
+
+	p := pool("a", "192.0.2.0/24")
+	p.Annotations = map[string]string{config.AnnotationConflictDetection: "off"}
+	snap, l := compile(p), NewLedger()
+	svc := service("web", status("a", "192.0.2.1"))
+	l.Learn(disputedBy("192.0.2.1", squatter, holder("default/web", "")))
+	want := brief{Action: Keep, Addresses: "192.0.2.1", Pool: "a", Unchanged: true}
+	if diff := cmp.Diff(want, briefly(Assign(snap, l, svc))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
