@@ -66,6 +66,8 @@ type serviceStatus struct {
 	// written is the last version this process wrote of its own objects: the
 	// cache may still hold an older one.
 	written map[types.UID]string
+	// claimed are the Services that this node announces and has said so of.
+	claimed map[types.NamespacedName]bool
 }
 
 func newServiceStatus(kind statusKind, namespace, node string) *serviceStatus {
@@ -77,6 +79,7 @@ func newServiceStatus(kind statusKind, namespace, node string) *serviceStatus {
 		complained: map[types.NamespacedName]string{},
 		complaints: flowcontrol.NewTokenBucketRateLimiter(complaintsPerSecond, complaintsInARow),
 		written:    map[types.UID]string{},
+		claimed:    map[types.NamespacedName]bool{},
 	}
 }
 
@@ -156,16 +159,28 @@ func (w *serviceStatus) reconcile(ctx context.Context, r reconcile.Request) (rec
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("kube: failed to list the %s of %s: %w", w.kind.name, r, err)
 	}
-	mine, err := w.tidy(ctx, objects, now)
-	if err != nil || !now.announced {
-		return reconcile.Result{RequeueAfter: later}, err
+	if !now.announced {
+		delete(w.claimed, r.NamespacedName)
 	}
-	return reconcile.Result{RequeueAfter: later}, w.write(ctx, mine, statement{node: w.node, service: r.NamespacedName, where: now.where})
+	mine, other, err := w.tidy(ctx, objects, now.announced, w.claimed[r.NamespacedName])
+	switch {
+	case err != nil:
+		return reconcile.Result{}, err
+	case !now.announced, mine == nil && other:
+		return reconcile.Result{RequeueAfter: later}, nil
+	}
+	err = w.write(ctx, mine, statement{node: w.node, service: r.NamespacedName, where: now.where})
+	if err == nil {
+		w.claimed[r.NamespacedName] = true
+	}
+	return reconcile.Result{RequeueAfter: later}, err
 }
 
-// tidy deletes what should not be there, and returns the object of this node
-// if there is one that should.
-func (w *serviceStatus) tidy(ctx context.Context, objects client.ObjectList, now standing) (mine client.Object, err error) {
+// tidy deletes what should not be there. It returns the object of this node, if
+// there is one that should, and whether there is another's that has come since
+// this node wrote its own: nodes that disagree about who announces must not
+// delete each other's words in turns. The latest stands.
+func (w *serviceStatus) tidy(ctx context.Context, objects client.ObjectList, announced, claimed bool) (mine client.Object, other bool, err error) {
 	err = meta.EachListItem(objects, func(o runtime.Object) error {
 		obj, ok := o.(client.Object)
 		if !ok {
@@ -173,11 +188,14 @@ func (w *serviceStatus) tidy(ctx context.Context, objects client.ObjectList, now
 		}
 		own := obj.GetLabels()[v1beta1.LabelNode] == w.node
 		switch {
-		case own && now.announced && mine == nil:
+		case own && announced && mine == nil:
 			mine = obj
 			return nil
-		case !own && (!w.kind.single || !now.announced):
+		case !own && (!w.kind.single || !announced):
 			return nil // another node's, who sees to it
+		case !own && claimed:
+			other = true
+			return nil
 		}
 		delete(w.written, obj.GetUID())
 		if err := client.IgnoreNotFound(w.client.Delete(ctx, obj)); err != nil {
@@ -185,7 +203,7 @@ func (w *serviceStatus) tidy(ctx context.Context, objects client.ObjectList, now
 		}
 		return nil
 	})
-	return mine, err
+	return mine, other, err
 }
 
 // standing sums up the verdicts on one Service.

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -51,6 +52,7 @@ func newRecorded(t *testing.T) recorded {
 		WithInterceptorFuncs(interceptor.Funcs{
 			Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 				note("create", obj)
+				obj.SetUID(uuid.NewUUID()) // as the real one does
 				return c.Create(ctx, obj, opts...)
 			},
 			Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
@@ -217,6 +219,30 @@ func TestServiceL2Status(t *testing.T) {
 	a.judge(v)
 	a.act()
 	a.want("written by a node that does not own", on.written())
+}
+
+// TestDispute: nodes that disagree about who owns an address do not fight over
+// the API server (P10).
+func TestDispute(t *testing.T) {
+	t.Parallel()
+
+	on := newRecorded(t)
+	a, b := newStatusNode(t, layer2Status(), on, "node-a"), newStatusNode(t, layer2Status(), on, "node-b")
+	v := announce.Verdict{Key: webKey("192.0.2.1", announce.Layer2), Reason: announce.Announced}
+	a.judge(v)
+	b.judge(v)
+	on.written()
+	for range 3 {
+		a.act()
+		b.act()
+	}
+	a.want("written", on.written())
+	a.want("stored", a.stored(on), "node-b:  of Node uid-b")
+
+	v.Reason = announce.NotOwner
+	b.judge(v)
+	a.act()
+	a.want("stored when it is settled", a.stored(on), "node-a:  of Node uid-a")
 }
 
 // TestNothingIsSaidBeforeTheFirstReport: a speaker that has not decided yet
