@@ -11,6 +11,7 @@
 //	inbox.go    the facts that have come in
 //	speaker.go  the loop, and the order in which the engines end
 //	chores.go   what it does by the clock
+//	outcome.go  what came of it on the wire
 //	crew.go     those who run beside it
 //	paths.go    one of them: from BFD to BGP without a detour
 //	engine.go   what is asked of the engines

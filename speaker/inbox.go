@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
 
@@ -23,6 +24,7 @@ type facts struct {
 	snapshot *config.Snapshot // nil: unchanged
 	members  *announce.Members
 	links    *[]announce.Link
+	layer2   *layer2.Status
 	// services holds the changed ones; a nil value is a deletion.
 	services map[types.NamespacedName]*announce.Service
 	synced   bool

@@ -21,7 +21,7 @@ func (s *Speaker) log(ctx context.Context, revision announce.Revision) {
 		case c.Reason == c.Before: // only its detail, owner or interfaces differ
 		case c.Reason == announce.Announced:
 			s.say(ctx, slog.LevelInfo, "announcing", &c.Verdict)
-		case c.Reason == announce.NoInterface || c.Reason == announce.ConflictingAdvertisements:
+		case c.Reason == announce.NoInterface || c.Reason == announce.ConflictingAdvertisements || c.Reason == announce.AddressConflict:
 			s.say(ctx, slog.LevelWarn, "cannot announce", &c.Verdict)
 		case c.Before == announce.Announced:
 			s.say(ctx, slog.LevelInfo, "withdrawn", &c.Verdict)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clarion-lb/clarion/bgp"
 	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
 
@@ -78,6 +79,12 @@ func (s *Speaker) SetLinks(links []announce.Link) {
 	s.inbox.put(func(f *facts) { f.links = &links })
 }
 
+// SetLayer2Status says what the layer-2 engine does. It changes what is reported,
+// and nothing that is decided.
+func (s *Speaker) SetLayer2Status(status layer2.Status) {
+	s.inbox.put(func(f *facts) { f.layer2 = &status })
+}
+
 // SetService adds or replaces a Service, which must not be modified afterwards.
 func (s *Speaker) SetService(svc *announce.Service) {
 	s.setService(svc.Name, svc)
@@ -114,7 +121,7 @@ func (s *Speaker) Run(ctx context.Context) error {
 
 	crew := &crew{stop: stop}
 	var routers, paths, bgpEngine, watch *worker
-	layer2 := crew.begin(ctx, "layer-2", s.options.Layer2.Run)
+	segments := crew.begin(ctx, "layer-2", s.options.Layer2.Run)
 	if s.options.Unnumbered != nil {
 		routers = crew.begin(ctx, "unnumbered", s.options.Unnumbered.Run)
 	}
@@ -143,12 +150,12 @@ func (s *Speaker) Run(ctx context.Context) error {
 	if draining {
 		why = errDraining
 	}
-	layer2.cancel(nil)
+	segments.cancel(nil)
 	bgpEngine.end(why)
 	watch.end(nil)
 	paths.end(nil)
 	routers.end(nil)
-	layer2.end(nil)
+	segments.end(nil)
 	return crew.failure()
 }
 
@@ -158,6 +165,8 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 	plan.IgnoreExcludeLabel(s.options.IgnoreExcludeLabel)
 	missing := awaited{api: true, links: true, members: s.options.AwaitMembers}
 	chores := chores{unowned: map[netip.Addr]struct{}{}}
+	var outcome outcome
+	var silent map[netip.Addr]silence
 	var due <-chan time.Time
 	var found <-chan struct{}
 	if s.options.Unnumbered != nil {
@@ -180,6 +189,9 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 			}
 			news.apply(plan)
 			missing.arrived(news)
+			if news.layer2 != nil {
+				silent = silences(*news.layer2)
+			}
 		}
 		if missing != (awaited{}) {
 			continue
@@ -190,6 +202,7 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 		chores.after(plan, revision, now)
 		due = chores.wake(plan, now)
 		s.order(plan)
+		revision = outcome.report(plan, revision, silent)
 		s.log(ctx, revision)
 		s.options.Report(revision)
 	}

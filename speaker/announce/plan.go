@@ -173,6 +173,15 @@ func (p *Plan) Layer2() layer2.Config {
 	}
 }
 
+// Layer2Verdicts returns the verdicts at layer 2 on one address, as of the last
+// revision.
+func (p *Plan) Layer2Verdicts(a netip.Addr) []Verdict {
+	if h := p.held[a]; h != nil {
+		return h.last.verdicts
+	}
+	return nil
+}
+
 // BGP returns the complete configuration of the BGP engine, as of the last
 // revision. A peer whose router has not been found is left out.
 func (p *Plan) BGP() bgp.Config {
@@ -242,7 +251,7 @@ func (p *Plan) Revise() Revision {
 	// Not cleared but made anew: going through a map that was large once takes as
 	// long as if it still were.
 	p.dirtyServices, p.dirtyAddrs = map[types.NamespacedName]struct{}{}, map[netip.Addr]struct{}{}
-	rev.sort()
+	rev.Sort()
 	return rev
 }
 

@@ -46,7 +46,8 @@ func indexOf(verdicts []Verdict, k Key) int {
 	return -1
 }
 
-func (r *Revision) sort() {
+// Sort puts a revision that was added to in order.
+func (r *Revision) Sort() {
 	slices.SortFunc(r.Changed, func(a, b Change) int { return compareVerdicts(a.Verdict, b.Verdict) })
 	slices.SortFunc(r.Gone, compareVerdicts)
 }

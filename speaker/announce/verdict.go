@@ -58,6 +58,12 @@ const (
 	// NoPeer: no router that this node speaks with is to be told.
 	NoPeer Reason = "noPeer"
 
+	// Conceded and AddressConflict are no decisions: this node should announce the
+	// address, and the wire says otherwise. A speaker that ranks before it answers,
+	// or a host outside the cluster did before anybody announced it.
+	Conceded        Reason = "conceded"
+	AddressConflict Reason = "addressConflict"
+
 	// AddressGone says why an address is withdrawn on which there is no verdict
 	// any more: the Service released it, or is no more itself.
 	AddressGone Reason = "addressGone"
