@@ -1,12 +1,12 @@
 package speaker
 
 import (
+	"net/netip"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clarion-lb/clarion/config"
-	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
 
@@ -24,7 +24,7 @@ type facts struct {
 	snapshot *config.Snapshot // nil: unchanged
 	members  *announce.Members
 	links    *[]announce.Link
-	layer2   *layer2.Status
+	silent   map[netip.Addr]silence // nil: unchanged
 	// services holds the changed ones; a nil value is a deletion.
 	services map[types.NamespacedName]*announce.Service
 	synced   bool

@@ -52,7 +52,9 @@ func TestWhatIsReportedHappens(t *testing.T) {
 			s.Addr = addr
 			r.engine.take()
 			r.SetLayer2Status(layer2.Status{Addresses: []layer2.AddressStatus{s}})
-			expect(t, "orders", r.engine.take(), "192.0.2.1 on eth0")
+			for _, order := range r.engine.take() {
+				expect(t, "order", []string{order}, "192.0.2.1 on eth0")
+			}
 		}
 		says(layer2.AddressStatus{Conceded: true})
 		expect(t, "reports", r.reports(), "192.0.2.1 conceded, was announced")

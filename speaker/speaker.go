@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"regexp"
 	"time"
@@ -48,6 +49,7 @@ type Options struct {
 type Speaker struct {
 	options Options
 	inbox   *inbox
+	silent  map[netip.Addr]silence // SetLayer2Status's own: what it last put in
 }
 
 // New returns a speaker that knows nothing yet; it starts nothing.
@@ -80,9 +82,13 @@ func (s *Speaker) SetLinks(links []announce.Link) {
 }
 
 // SetLayer2Status says what the layer-2 engine does. It changes what is reported,
-// and nothing that is decided.
+// and nothing that is decided. One goroutine calls it.
 func (s *Speaker) SetLayer2Status(status layer2.Status) {
-	s.inbox.put(func(f *facts) { f.layer2 = &status })
+	now := silences(status)
+	if !maps.Equal(s.silent, now) { // as is nearly every status
+		s.silent = now
+		s.inbox.put(func(f *facts) { f.silent = now })
+	}
 }
 
 // SetService adds or replaces a Service, which must not be modified afterwards.
@@ -189,8 +195,8 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 			}
 			news.apply(plan)
 			missing.arrived(news)
-			if news.layer2 != nil {
-				silent = silences(*news.layer2)
+			if news.silent != nil {
+				silent = news.silent
 			}
 		}
 		if missing != (awaited{}) {

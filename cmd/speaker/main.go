@@ -128,7 +128,12 @@ func (o *options) run(ctx context.Context) error {
 		})
 	})
 	group.Go(func() error { return follow(ctx, engines.bgp.Changed(), func() { api.Sessions(engines.sessions()) }) })
-	group.Go(func() error { return follow(ctx, engines.layer2.Changed(), api.Conflicted) })
+	group.Go(func() error {
+		return follow(ctx, engines.layer2.Changed(), func() {
+			loop.SetLayer2Status(engines.layer2.Status())
+			api.Conflicted()
+		})
+	})
 	group.Go(func() error { return peers.run(ctx) })
 	group.Go(func() error { return peers.tell(ctx, loop) })
 	group.Go(func() error { return api.Run(ctx) })
