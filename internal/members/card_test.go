@@ -85,7 +85,7 @@ func TestCardReachesOthers(t *testing.T) {
 		}
 		want := Card{Heartbeat: true, LinksKnown: true, Links: []Link{{Name: "eth0", IPv4: true, IPv6: true, MAC: [6]byte{2, 0, 0, 0x5e, 0, 0x53}}}}
 		nodes[2].SetCard(want)
-		for end := time.Now().Add(2 * time.Second); !says(0, "n3").Equal(want) || !says(1, "n3").Equal(want); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Second); !says(0, "n3").Equal(want) || !says(1, "n3").Equal(want) || !says(2, "n3").Equal(want); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("n1 knows %+v of n3", says(0, "n3"))
 			}
