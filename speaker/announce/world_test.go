@@ -182,9 +182,15 @@ func (w *world) nodes() []string {
 func (w *world) check(t *testing.T) {
 	t.Helper()
 
-	answerer := map[netip.Addr]string{}
+	answerer, watcher := map[netip.Addr]string{}, map[netip.Addr]string{}
 	for _, node := range w.nodes() {
 		d := w.decide(node)
+		for _, a := range d.Layer2.Watched {
+			if other, watched := watcher[a.Addr]; watched {
+				t.Errorf("%s is watched by %s and by %s", a.Addr, other, node)
+			}
+			watcher[a.Addr] = node
+		}
 		protocols := map[types.NamespacedName]map[netip.Addr]int{}
 		for i, v := range d.Verdicts {
 			if v.Reason == "" || v.Announced() != (len(v.Interfaces)+len(v.Peers) > 0) ||
@@ -216,6 +222,13 @@ func (w *world) check(t *testing.T) {
 func (w *world) checkAnswers(t *testing.T, node string, d announce.Decision, answerer map[netip.Addr]string) {
 	t.Helper()
 
+	for _, a := range d.Layer2.Watched {
+		if slices.ContainsFunc(w.shared.Services, func(s announce.Service) bool {
+			return s.LoadBalancer && slices.Contains(s.Addresses, a.Addr)
+		}) {
+			t.Errorf("%s: watches %s, which is not free", node, a.Addr)
+		}
+	}
 	said := map[netip.Addr][]string{}
 	for _, v := range d.Verdicts {
 		if v.Announced() && v.Protocol == announce.Layer2 {
