@@ -129,6 +129,17 @@ func FuzzOneOwner(f *testing.F) {
 				t.Errorf("%s belongs to %s, which is leaving; eligible are %v", a, owner, eligible[a])
 			}
 		}
+		for i := range w.shared.Services {
+			addrs := w.shared.Services[i].Addresses
+			if len(addrs) < 2 || holders[addrs[0]]+holders[addrs[1]] > 2 || owners[addrs[0]] == owners[addrs[1]] {
+				continue
+			}
+			for _, n := range eligible[addrs[0]] {
+				if slices.Contains(eligible[addrs[1]], n) && !w.draining(n) {
+					t.Errorf("%s and %s belong to two nodes, and %s could have both", addrs[0], addrs[1], n)
+				}
+			}
+		}
 		for a, nodes := range eligible {
 			owner, owned := owners[a]
 			if !owned {
