@@ -37,7 +37,7 @@
 //	revision.go    tells what is new
 //
 // A [Plan] always equals Decide on the same facts, but for the free addresses it
-// watches, for which it goes through whole pools only when it is told to. What it may skip at layer 2
-// rests on one property of owner.go: a node that is lost moves only what it
-// owned.
+// watches, for which it goes through whole pools only when it is told to. What
+// it may skip at layer 2 rests on one property of owner.go: a node that is lost
+// moves only what it owned.
 package announce
