@@ -60,7 +60,7 @@ func (s *search) full(p *config.Pool, f config.Family) Refusal {
 		return Refusal{p.Name, AddressWithheld, "avoidBuggyIPs of " + quoted(p) + " withholds all its " + f.String() + " addresses"}
 	}
 	use := "in use"
-	if len(s.ledger.Quarantine(p)) > 0 {
+	if s.ledger.intruded(p) {
 		use = "in use or in quarantine"
 	}
 	return Refusal{p.Name, PoolFull, fmt.Sprintf("%s has no free %s address (%d of %d %s)", quoted(p), f, n, n, use)}

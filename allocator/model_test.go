@@ -169,7 +169,7 @@ func (w *world) step(o op) (touched *config.Service, global bool) {
 			w.tainted[a] = true
 		}
 		return svc, false
-	case 14: // a stranger comes or goes
+	case 15: // a stranger comes or goes
 		all := addresses("192.0.2.1", "192.0.2.2", "192.0.2.4", "2001:db8::1", "198.51.100.0")
 		a := all[int(o.arg1)%len(all)]
 		if w.disputed[a] = !w.disputed[a]; w.disputed[a] {

@@ -102,7 +102,7 @@ func (s *search) find() (choice, []Refusal) {
 		why = s.refusal(found.pool, s.missing(found.addrs))
 	}
 	if why.Reason == "" {
-		why = s.intruded(found)
+		why = s.suffers(found)
 	}
 	if why.Reason == "" {
 		return found, nil

@@ -3,6 +3,7 @@ package allocator
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"go4.org/netipx"
@@ -56,6 +57,13 @@ func (l *Ledger) Quarantine(p *config.Pool) []Claim {
 	return out
 }
 
+// intruded reports whether strangers use addresses of a pool, held or not.
+func (l *Ledger) intruded(p *config.Pool) bool {
+	return slices.ContainsFunc(p.Ranges, func(r netipx.IPRange) bool {
+		return l.disputed.lowestInside(r, octets{}, nil).IsValid()
+	})
+}
+
 // dispute notes, or forgets, that a stranger uses an address.
 func (l *learned) dispute(a netip.Addr, by *Stranger) {
 	if was := l.claims[a].Stranger; was != nil {
@@ -98,9 +106,9 @@ func (s *search) undaunted(found choice) choice {
 	return found
 }
 
-// intruded says that a stranger uses an address that the Service is to hold all
+// suffers says that a stranger uses an address that the Service is to hold all
 // the same; the zero Refusal if none does.
-func (s *search) intruded(found choice) Refusal {
+func (s *search) suffers(found choice) Refusal {
 	for _, a := range found.addrs {
 		if s.disputed(found.pool, a) {
 			return Refusal{found.pool.Name, AddressConflict, fmt.Sprintf("%s is %s", a, s.usedBy(a))}
@@ -122,7 +130,7 @@ func (s *search) usedBy(a netip.Addr) string {
 // standoff is what stands against a Service that keeps an address which a
 // stranger uses.
 func (s *search) standoff(found choice) []Note {
-	if r := s.intruded(found); r.Reason != "" {
+	if r := s.suffers(found); r.Reason != "" {
 		return []Note{{Warning, EventAddressConflict, s.svc.Name.String() + " keeps its address: " + r.Detail}}
 	}
 	return nil

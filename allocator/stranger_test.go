@@ -80,7 +80,7 @@ func TestStrangers(t *testing.T) {
 			brief{
 				Action: Keep, Addresses: "192.0.2.1", Pool: "a", Unchanged: true, Reasons: []Reason{PoolFull},
 				Notes: []string{
-					`AllocationFailed: default/web keeps 192.0.2.1: pool "a" has no free IPv4 address (1 of 1 in use)`,
+					`AllocationFailed: default/web keeps 192.0.2.1: pool "a" has no free IPv4 address (1 of 1 in use or in quarantine)`,
 					"AddressConflict: default/web keeps its address: 192.0.2.1 is " + inUse,
 				},
 			},
