@@ -20,9 +20,9 @@ import (
 
 // servesClaims reports whether the API server has IPAddress objects, as all
 // have from Kubernetes 1.33 on.
-func servesClaims(m manager.Manager) (bool, error) {
+func servesClaims(mapper meta.RESTMapper) (bool, error) {
 	kind := schema.GroupKind{Group: networkingv1.GroupName, Kind: "IPAddress"}
-	_, err := m.GetRESTMapper().RESTMapping(kind, networkingv1.SchemeGroupVersion.Version)
+	_, err := mapper.RESTMapping(kind, networkingv1.SchemeGroupVersion.Version)
 	if meta.IsNoMatchError(err) {
 		return false, nil
 	}

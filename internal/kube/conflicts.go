@@ -89,7 +89,7 @@ func newConflicts(node string, read func() []Conflict) *conflicts {
 func (w *conflicts) changed() { w.queue.add(everything().NamespacedName, conflictDelay) }
 
 func (w *conflicts) setUp(m manager.Manager) error {
-	shared, err := servesClaims(m)
+	shared, err := servesClaims(m.GetRESTMapper())
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,8 @@ func TestConflictsAreTold(t *testing.T) {
 		}{
 			{"nothing", 0, func() []Conflict { return []Conflict{{Address: owned}} }, nil, nil},
 			{
-				"strangers", 0, all, []string{"create 192.0.2.2", "patch 192.0.2.1"},
+				"strangers", 0, all,
+				[]string{"create 192.0.2.2", "patch 192.0.2.1"},
 				[]string{"Warning AddressConflict 192.0.2.1 is in use by host 02:00:5e:00:53:01 outside the cluster, seen on eth0: node node-a defends it"},
 			},
 			{"the same", time.Minute, all, nil, nil},
@@ -212,4 +213,3 @@ func TestConflictsWithoutClaims(t *testing.T) {
 		t.Errorf("Events (-want +got):\n%s", diff)
 	}
 }
-

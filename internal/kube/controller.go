@@ -95,7 +95,7 @@ func RunController(ctx context.Context, o ControllerOptions) error {
 }
 
 func newAssigner(o ControllerOptions, m manager.Manager) (*assigner, error) {
-	shared, err := servesClaims(m)
+	shared, err := servesClaims(m.GetRESTMapper())
 	if err != nil {
 		return nil, err
 	}

@@ -13,12 +13,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -108,9 +110,18 @@ func (p *Process) newManager(want managing) (manager.Manager, error) {
 			FilterProvider: authorized,
 		}
 	}
+	mapper, err := newMapper(restConfig)
+	if err != nil {
+		return nil, err
+	}
+	claims, err := servesClaims(mapper)
+	if err != nil {
+		return nil, err
+	}
 	m, err := manager.New(restConfig, manager.Options{
 		Scheme:                        scheme,
-		Cache:                         p.cacheOptions(want.cached),
+		MapperProvider:                func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper, nil },
+		Cache:                         p.cacheOptions(want.cached, claims),
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        p.HealthAddress,
 		LeaderElection:                want.elect,
@@ -133,6 +144,19 @@ func (p *Process) newManager(want managing) (manager.Manager, error) {
 	return m, nil
 }
 
+// newMapper returns what knows which kinds the API server has.
+func newMapper(restConfig *rest.Config) (meta.RESTMapper, error) {
+	client, err := rest.HTTPClientFor(restConfig)
+	if err != nil {
+		return nil, fmt.Errorf("kube: failed to set up the connection to the API server: %w", err)
+	}
+	mapper, err := apiutil.NewDynamicRESTMapper(restConfig, client)
+	if err != nil {
+		return nil, fmt.Errorf("kube: failed to set up the connection to the API server: %w", err)
+	}
+	return mapper, nil
+}
+
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1beta1.AddToScheme, v1beta2.AddToScheme} {
@@ -150,7 +174,8 @@ func authorized(c *rest.Config, h *http.Client) (metricsserver.Filter, error) {
 
 // cacheOptions keep the memory of the cache proportional to what is read: one
 // namespace of configuration, and no part of an object that no one looks at.
-func (p *Process) cacheOptions(own map[client.Object]cache.ByObject) cache.Options {
+// Claims may only be named where the API server has them.
+func (p *Process) cacheOptions(own map[client.Object]cache.ByObject, claims bool) cache.Options {
 	here := p.here()
 	all := map[client.Object]cache.ByObject{
 		&v1beta1.IPAddressPool{}:      {Namespaces: here},
@@ -161,10 +186,12 @@ func (p *Process) cacheOptions(own map[client.Object]cache.ByObject) cache.Optio
 		&v1beta1.BFDProfile{}:         {Namespaces: here},
 		&v1beta1.ConfigurationState{}: {Namespaces: here},
 		&corev1.Pod{}:                 {Namespaces: here},
-		&networkingv1.IPAddress{}:     {Label: labels.SelectorFromSet(labels.Set{labelManagedBy: managedByUs})},
 		&corev1.Node{}:                {Transform: trimNode},
 		&corev1.Namespace{}:           {Transform: cache.TransformStripManagedFields()},
 		&discoveryv1.EndpointSlice{}:  {Transform: trimEndpointSlice},
+	}
+	if claims {
+		all[&networkingv1.IPAddress{}] = cache.ByObject{Label: labels.SelectorFromSet(labels.Set{labelManagedBy: managedByUs})}
 	}
 	maps.Copy(all, own)
 	return cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: all}
