@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -20,12 +21,14 @@ import (
 // port of the API server, on every address of its host.
 const port = "6443"
 
-// Options describe a control plane. All fields are required.
+// Options describe a control plane. All fields but the last are required.
 type Options struct {
 	Kube         string         // the program made from cmd/kube
 	Host         *network.Host  // where it runs
 	Dir          string         // for keys, logs and the database; must not exist yet
 	ServiceCIDRs []netip.Prefix // IPv4 first
+
+	Flags map[string][]string // in addition, by program
 }
 
 // ControlPlane is a running control plane.
@@ -121,7 +124,7 @@ func (c *ControlPlane) writeKubeconfig(name string, s subject) error {
 func (c *ControlPlane) run(name string, flags []string) (*process.Process, error) {
 	return process.Start(process.Options{
 		Name:    name,
-		Args:    append([]string{c.options.Kube, name}, flags...),
+		Args:    slices.Concat([]string{c.options.Kube, name}, flags, c.options.Flags[name]),
 		LogFile: c.LogFile(name),
 		Start:   c.options.Host.Start,
 	})

@@ -31,6 +31,8 @@ type Options struct {
 	Nodes int
 	// Images says what container images hold, by reference. nil means DefaultImages.
 	Images map[string]kubelet.Image
+	// Flags are added to those of kube-apiserver, kube-controller-manager and kube-scheduler, by name of the program.
+	Flags map[string][]string
 	// Log receives what the lab itself has to say. nil discards it.
 	Log *slog.Logger
 }
@@ -83,6 +85,7 @@ func (l *Lab) start(ctx context.Context) error {
 	var err error
 	l.plane, err = controlplane.Start(ctx, controlplane.Options{
 		Kube: l.options.Programs.Kube, Host: l.cp, Dir: filepath.Join(stateDirectory, "control-plane"), ServiceCIDRs: serviceCIDRs(),
+		Flags: l.options.Flags,
 	})
 	if err != nil {
 		return err
