@@ -85,13 +85,7 @@ func (c *cluster) boot(nd *node, edit func(*Options)) {
 			c.t.Error(err)
 		}
 	}()
-	var peers []Peer
-	for _, other := range c.nodes {
-		if other != nd {
-			peers = append(peers, Peer{Name: other.name, Addr: other.addr})
-		}
-	}
-	m.SetPeers(peers)
+	m.SetPeers(c.peersOf(nd, nil))
 }
 
 // kill ends the process of a node. Its kernel lives.
@@ -197,7 +191,7 @@ func (c *cluster) never(what string, limit time.Duration, check func() bool) {
 func (c *cluster) allHold(down ...string) func() bool {
 	return func() bool {
 		for _, nd := range c.nodes {
-			if nd.running && !slices.Equal(nd.Down(), down) {
+			if nd.running && (!slices.Equal(nd.Down(), down) || len(down) == 0 && len(nd.Recovering()) > 0) {
 				return false
 			}
 		}
@@ -338,11 +332,12 @@ func TestUnheard(t *testing.T) {
 // TestLoss: packets that are lost at random kill nobody.
 func TestLoss(t *testing.T) {
 	t.Parallel()
-	for _, percent := range []int{10, 30} {
+	for i, percent := range []int{10, 10, 30, 30, 30, 30} {
 		t.Run(fmt.Sprint(percent), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t, 6, nil)
+				c.dice = rand.New(rand.NewPCG(uint64(i), 2))
 				c.until("all are fit", 5*time.Second, c.allFit)
 				c.lose(func(_, _ *node) bool { return c.dice.IntN(100) < percent })
 				c.never("a node is held down", time.Minute, c.someoneHoldsDown)
@@ -441,4 +436,65 @@ func TestStopped(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRollingUpdate: while one node after the other is restarted, faster than any
+// of them is well again, there is always somebody, and all agree who.
+func TestRollingUpdate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, func(o *Options) { o.Failback = 30 * time.Second })
+		c.until("all are fit", 5*time.Second, c.allFit)
+		agree := func() bool {
+			for _, nd := range c.nodes[1:] {
+				if !slices.Equal(nd.Down(), c.nodes[0].Down()) || !slices.Equal(nd.Recovering(), c.nodes[0].Recovering()) {
+					return false
+				}
+			}
+			return true
+		}
+		for _, nd := range c.nodes {
+			nd.Leave()
+			time.Sleep(200 * time.Millisecond)
+			c.kill(nd)
+			c.forget(nd) // memberlist sees it leave
+			time.Sleep(time.Second)
+			c.boot(nd, func(o *Options) { o.Failback = 30 * time.Second })
+			c.meet()
+			c.until("it is recovering", 5*time.Second, func() bool {
+				return slices.Contains(c.nodes[0].Recovering(), nd.name)
+			})
+			c.until("all agree", 2*time.Second, agree)
+			if down := c.nodes[0].Down(); len(down) > 0 {
+				t.Errorf("after the restart of %s %v are down", nd.name, down)
+			}
+		}
+		c.until("all are well", time.Minute, c.allHold())
+	})
+}
+
+// forget takes a node from what memberlist shows to the others.
+func (c *cluster) forget(gone *node) {
+	for _, nd := range c.nodes {
+		if nd != gone {
+			nd.SetPeers(c.peersOf(nd, gone))
+		}
+	}
+}
+
+// meet shows all nodes to each other.
+func (c *cluster) meet() {
+	for _, nd := range c.nodes {
+		nd.SetPeers(c.peersOf(nd, nil))
+	}
+}
+
+func (c *cluster) peersOf(nd, gone *node) []Peer {
+	var peers []Peer
+	for _, other := range c.nodes {
+		if other != nd && other != gone {
+			peers = append(peers, Peer{Name: other.name, Addr: other.addr})
+		}
+	}
+	return peers
 }

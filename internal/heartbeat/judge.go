@@ -12,10 +12,17 @@ func (s *state) judge(now time.Time, p *peer, out *todo) {
 	}
 	silence := now.Sub(p.since())
 	held := s.table[p.id]
-	if held.standing != Up {
-		if now.Sub(p.heard) < s.detection && now.Sub(p.steady) >= s.failback {
+	if held.standing != Up && now.Sub(p.heard) < s.detection {
+		switch good := now.Sub(p.steady); {
+		case good >= s.failback:
 			s.hold(now, p.id, held.next(Up), out)
+			return
+		case held.standing != Recovering && good >= recovery:
+			s.hold(now, p.id, held.next(Recovering), out)
+			return
 		}
+	}
+	if !held.standing.present() {
 		return
 	}
 	if silence < s.detection/3 {
@@ -64,7 +71,7 @@ func (s *state) silent(now time.Time, p *peer) bool {
 // suspects reports whether the watchers of some node have to be asked.
 func (s *state) suspects(now time.Time) bool {
 	for _, p := range s.order {
-		if p.watched && !p.heard.IsZero() && s.table[p.id].standing == Up && s.silent(now, p) {
+		if p.watched && !p.heard.IsZero() && s.table[p.id].standing.present() && s.silent(now, p) {
 			return true
 		}
 	}
@@ -77,11 +84,12 @@ func (s *state) suspects(now time.Time) bool {
 func (s *state) agreed(now time.Time, p *peer) bool {
 	silent := p.since()
 	for _, q := range s.order {
-		said, ok := q.says[p.id]
-		if ok && !said.silent && now.Sub(said.at) < s.detection/2 && q != p {
+		said := q.says[p.id]
+		fresh := now.Sub(said.at) < s.detection/2
+		if fresh && !said.silent && q != p {
 			return false
 		}
-		agrees := ok && said.silent && said.at.After(silent)
+		agrees := fresh && said.silent && said.at.After(silent)
 		if slices.Contains(p.watchers, q.id) && !agrees && now.Sub(q.heard) < s.detection &&
 			now.Sub(silent) < 2*s.detection {
 			return false
@@ -166,7 +174,7 @@ func (s *state) learn(now time.Time) {
 func (s *state) isolated(now time.Time) bool {
 	expected, heard := 0, 0
 	for _, p := range s.order {
-		if p.heard.IsZero() || s.table[p.id].standing != Up {
+		if p.heard.IsZero() || !s.table[p.id].standing.present() {
 			continue
 		}
 		expected++

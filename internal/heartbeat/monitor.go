@@ -77,6 +77,7 @@ type Monitor struct {
 	keys    seals
 	leaving bool
 	down    []string
+	mending []string
 	unfit   Unfitness
 	counts  Counters
 }
@@ -195,7 +196,15 @@ func (m *Monitor) Down() []string {
 	return m.down
 }
 
-// Changed receives after Down or Unfit has changed. Several changes may arrive
+// Recovering returns the sorted names of the nodes that should own only what
+// nobody else can: they were down a moment ago. The slice is shared.
+func (m *Monitor) Recovering() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mending
+}
+
+// Changed receives after Down, Recovering or Unfit has changed. Several changes may arrive
 // as one.
 func (m *Monitor) Changed() <-chan struct{} { return m.changed }
 
@@ -316,13 +325,24 @@ func (m *Monitor) send(s *state, now time.Time, to []*peer) {
 	}
 }
 
-// probe asks a node's kernel for a sign of life.
+// probe asks a node's kernel for a sign of life, twice: one packet may be lost.
 func (m *Monitor) probe(ctx context.Context, node id, addr netip.AddrPort) {
 	limited, cancel := context.WithTimeout(ctx, 2*m.timing.interval)
 	defer cancel()
-	answered := m.options.Probe(limited, addr)
+	var second bool
+	var both sync.WaitGroup
+	both.Go(func() {
+		if second = m.options.Probe(limited, addr); second {
+			cancel()
+		}
+	})
+	first := m.options.Probe(limited, addr)
+	if first {
+		cancel()
+	}
+	both.Wait()
 	select {
-	case m.results <- probeResult{node, answered}:
+	case m.results <- probeResult{node, first || second}:
 	case <-ctx.Done():
 	}
 }
@@ -338,9 +358,9 @@ func (m *Monitor) publish(ctx context.Context, s *state, out *todo) {
 	m.mu.Lock()
 	unfit, was := s.unfit, m.unfit
 	m.unfit = unfit
-	if len(out.changed) > 0 || m.down == nil {
-		m.down = append([]string{}, s.down(m.options.Node)...)
-	}
+	down, mending := s.view(m.options.Node)
+	changed := !slices.Equal(down, m.down) || !slices.Equal(mending, m.mending)
+	m.down, m.mending = down, mending
 	for _, c := range out.changed {
 		switch {
 		case c.silent == 0:
@@ -361,7 +381,7 @@ func (m *Monitor) publish(ctx context.Context, s *state, out *todo) {
 	if unfit != was {
 		m.sayFit(ctx, was, unfit)
 	}
-	if len(out.changed) > 0 || unfit != was {
+	if changed || unfit != was {
 		signal(m.changed)
 	}
 }

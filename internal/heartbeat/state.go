@@ -31,6 +31,11 @@ const (
 	// memberlist still sees the others: after that it is this plane that is
 	// broken, by a firewall for instance, and not the cable.
 	blindness = 15 * time.Second
+	// recovery is how long a node that was down has to be heard before it is
+	// relied upon where there is nobody else.
+	recovery = time.Second
+	// maxHeld bounds what is remembered of nodes that are gone.
+	maxHeld = 1000
 	// repeats is how often a verdict is told to everybody unasked.
 	repeats = 3
 	// probesToBelieve is how many probes in a row a dead kernel leaves unanswered.
@@ -139,7 +144,11 @@ func (s *state) setPeers(now time.Time, peers []Peer) {
 	}
 	slices.SortFunc(s.order, func(a, b *peer) int { return cmp.Compare(a.name, b.name) })
 	s.peers = kept
-	maps.DeleteFunc(s.table, func(i id, _ verdict) bool { return i != s.self && kept[i] == nil })
+	// What is held of a node outlasts its absence: others may hold it, too, and
+	// one that comes back has to recover first. Only a flood of names is forgotten.
+	if len(s.table) > maxHeld {
+		maps.DeleteFunc(s.table, func(i id, _ verdict) bool { return i != s.self && kept[i] == nil })
+	}
 	s.assign(now)
 	s.urgent = max(s.urgent, 1) // say hello
 	s.nextBeat = now
@@ -149,11 +158,11 @@ func (s *state) setPeers(now time.Time, peers []Peer) {
 func (s *state) assign(now time.Time) {
 	var up []id
 	for _, p := range s.order {
-		if s.table[p.id].standing == Up {
+		if s.table[p.id].standing.present() {
 			up = append(up, p.id)
 		}
 	}
-	if s.table[s.self].standing == Up {
+	if s.table[s.self].standing.present() {
 		up = append(up, s.self)
 	}
 	for _, p := range s.order {
@@ -315,24 +324,31 @@ func (s *state) beatFor(now time.Time, to *peer) *beat {
 		}
 	}
 	for node, v := range s.table {
-		b.table = append(b.table, entry{node, v})
+		if node == s.self || s.peers[node] != nil {
+			b.table = append(b.table, entry{node, v})
+		}
 	}
 	sortEntries(b.table)
 	return b
 }
 
-// down returns the sorted names of the nodes that are not up. Self is the name
-// of this one.
-func (s *state) down(self string) []string {
-	var names []string
-	for _, p := range s.order {
-		if s.table[p.id].standing != Up {
-			names = append(names, p.name)
+// view returns the sorted names of the nodes that are down, and of those that
+// recover. Self is the name of this one.
+func (s *state) view(self string) (down, recovering []string) {
+	add := func(name string, standing Standing) {
+		switch standing {
+		case Up:
+		case Recovering:
+			recovering = append(recovering, name)
+		case NodeDown, SpeakerDown, Leaving:
+			down = append(down, name)
 		}
 	}
-	if s.table[s.self].standing != Up {
-		names = append(names, self)
+	for _, p := range s.order {
+		add(p.name, s.table[p.id].standing)
 	}
-	slices.Sort(names)
-	return names
+	add(self, s.table[s.self].standing)
+	slices.Sort(down)
+	slices.Sort(recovering)
+	return down, recovering
 }

@@ -8,10 +8,13 @@ type Standing uint8
 const (
 	// Up means that nothing is known against it.
 	Up Standing = iota
+	// Recovering means that it was down, is heard again, and has not been so for
+	// long enough to be relied upon where there is anybody else.
+	Recovering
 	// NodeDown means that neither its speaker nor its kernel is heard.
 	NodeDown
-	// SpeakerDown means that its kernel answers and its speaker has been silent for longer than
-	// the grace period.
+	// SpeakerDown means that its kernel answers and its speaker has been silent for
+	// longer than the grace period.
 	SpeakerDown
 	// Leaving means that it has said itself that it goes.
 	Leaving
@@ -19,11 +22,16 @@ const (
 	last = Leaving
 )
 
+// present reports whether a node in that standing takes part in watching.
+func (s Standing) present() bool { return s == Up || s == Recovering }
+
 // String returns the standing as logs and metrics write it.
 func (s Standing) String() string {
 	switch s {
 	case Up:
 		return "up"
+	case Recovering:
+		return "recovering"
 	case NodeDown:
 		return "nodeDown"
 	case SpeakerDown:
