@@ -27,6 +27,8 @@ const (
 	// benchClass is a class of Services that the product leaves alone.
 	benchClass = "example.com/bare-loop"
 	controller = "system:serviceaccount:" + lab.ProductNamespace + ":controller"
+	// allocationRow is printed as soon as it is known: the next takes minutes.
+	allocationRow = "%8v  %16v  %16v  %5v  %9v  %15v  %8v\n"
 	// benchPool has room for any number of Services; nothing announces it, and nothing that is left is kept.
 	benchPool = `apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
@@ -39,16 +41,8 @@ spec: {addresses: ["2001:db8:0:4::/112"]}
 type allocationBench struct {
 	services []int
 	lab      *lab.Lab
-	rows     []allocationRow
 	requests map[string]map[int]int // by what, by number of Services
 	restarts []restartRow
-}
-
-// allocationRow is what so many Services took.
-type allocationRow struct {
-	services  int
-	bare, all time.Duration
-	cost      cost
 }
 
 // restartRow is what a restart took.
@@ -63,6 +57,9 @@ func (b *allocationBench) run(ctx context.Context, l *lab.Lab) error {
 	if err := l.Apply(ctx, benchPool); err != nil {
 		return err
 	}
+	if _, err := fmt.Fprintf(os.Stdout, allocationRow, "SERVICES", "ALL SERVED AFTER", "BARE LOOP", "RATIO", "CPU", "CPU PER SERVICE", "PEAK RSS"); err != nil {
+		return err
+	}
 	for i, n := range b.services {
 		if err := b.fill(ctx, n, i == len(b.services)-1); err != nil {
 			return fmt.Errorf("%d Services: %w", n, err)
@@ -73,10 +70,9 @@ func (b *allocationBench) run(ctx context.Context, l *lab.Lab) error {
 
 // fill has the bare loop and then the product serve so many Services. The last are there while controllers restart.
 func (b *allocationBench) fill(ctx context.Context, n int, last bool) error {
-	row := allocationRow{services: n}
 	namespace := fmt.Sprintf("bare-%d", n)
-	var err error
-	if row.bare, err = b.create(ctx, namespace, n, true); err != nil {
+	bare, err := b.create(ctx, namespace, n, true)
+	if err != nil {
 		return err
 	}
 	if err := b.clear(ctx, namespace); err != nil {
@@ -85,14 +81,19 @@ func (b *allocationBench) fill(ctx context.Context, n int, last bool) error {
 
 	namespace = fmt.Sprintf("bench-%d", n)
 	before, since := b.cost(), time.Now()
-	if row.all, err = b.create(ctx, namespace, n, false); err != nil {
+	all, err := b.create(ctx, namespace, n, false)
+	if err != nil {
 		return err
 	}
 	if err := b.quiet(ctx); err != nil { // so that what comes late is counted, too
 		return err
 	}
-	row.cost = b.cost().since(before)
-	b.rows = append(b.rows, row)
+	used := b.cost().since(before)
+	if _, err := fmt.Fprintf(os.Stdout, allocationRow, n, all.Round(10*time.Millisecond), bare.Round(10*time.Millisecond),
+		fmt.Sprintf("%.2f", all.Seconds()/bare.Seconds()), used.cpu, (used.cpu / time.Duration(n)).Round(time.Microsecond),
+		fmt.Sprintf("%d MB", used.rss/1000)); err != nil {
+		return err
+	}
 	requests, err := b.lab.APIServer().Requests(since)
 	if err != nil {
 		return err
@@ -368,7 +369,7 @@ func (b *allocationBench) signal(pod string, signal os.Signal) error {
 	return nil
 }
 
-// print prints the three tables.
+// print prints the second and the third table.
 func (b *allocationBench) print() error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	line := func(cells ...any) {
@@ -376,11 +377,6 @@ func (b *allocationBench) print() error {
 			fmt.Fprintf(out, "%v\t", c) //nolint:errcheck // Flush says so
 		}
 		fmt.Fprintln(out) //nolint:errcheck // Flush says so
-	}
-	line("SERVICES", "ALL SERVED AFTER", "BARE LOOP", "RATIO", "CPU", "CPU PER SERVICE", "PEAK RSS")
-	for _, r := range b.rows {
-		line(r.services, r.all.Round(10*time.Millisecond), r.bare.Round(10*time.Millisecond), fmt.Sprintf("%.2f", r.all.Seconds()/r.bare.Seconds()),
-			r.cost.cpu, (r.cost.cpu / time.Duration(r.services)).Round(time.Microsecond), fmt.Sprintf("%d MB", r.cost.rss/1000))
 	}
 	line()
 	head := []any{"REQUESTS PER SERVICE"}
