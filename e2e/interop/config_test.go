@@ -28,7 +28,7 @@ type side struct {
 	Number    int    // of its host; 0 means torNumber
 	AS        uint32 // 0 means torAS
 	Neighbors []neighbor
-	// BFD says how it watches: milliseconds and a multiplier. 0 means 100 and 3.
+	// BFD says how it watches: milliseconds and a multiplier. 0 means 100 and 5.
 	Interval, Multiplier int
 	// FRR and BIRD are lines for the whole in either language, FRR's inside "router bgp".
 	FRR, BIRD string
@@ -45,7 +45,7 @@ func (s side) defaults() side {
 		s.Interval = 100
 	}
 	if s.Multiplier == 0 {
-		s.Multiplier = 3
+		s.Multiplier = 5
 	}
 	neighbors := make([]neighbor, len(s.Neighbors))
 	for i, n := range s.Neighbors {

@@ -134,13 +134,14 @@ func (n *Namespace) Exec(ctx context.Context, name string, args ...string) (stri
 func (n *Namespace) exec(cmd *exec.Cmd) (string, error) {
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	// A command may leave children behind that keep its output open; they are not waited for.
-	cmd.WaitDelay = time.Second
+	// A command may leave children behind that keep its output open; they are not waited for, longer than a busy machine takes to
+	// read what is there.
+	cmd.WaitDelay = 5 * time.Second
 	err := n.Start(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		return stdout.String(), fmt.Errorf("network: %s: %s: %w: %s", n.name, strings.Join(cmd.Args, " "), err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil

@@ -37,8 +37,9 @@ var (
 const torConfig = `
 bfd
  profile fast
-  transmit-interval 100
-  receive-interval 100
+  transmit-interval 200
+  receive-interval 200
+  detect-multiplier 4
 !
 router bgp 64500
  bgp router-id 192.0.2.1
@@ -74,7 +75,7 @@ func leafConfig(number int) string {
 log stderr all;
 router id 192.0.2.%[1]d;
 protocol device {}
-protocol bfd { interface "eth0" { interval 100 ms; multiplier 5; }; }
+protocol bfd { interface "eth0" { interval 200 ms; multiplier 5; }; }
 protocol static s4 { ipv4;
   route 203.0.113.0/28 blackhole {
     bgp_community.add((65535,0)); bgp_community.add((64496,100)); bgp_large_community.add((64496,1,2)); bgp_ext_community.add((rt,64496,7)); bgp_med = 5;
@@ -284,15 +285,15 @@ func TestRoutersAgree(t *testing.T) {
 
 	t.Run("BFD", func(t *testing.T) {
 		want := router.BFDPeer{
-			Addr: left, Local: tor, Interface: "eth0", State: "up", Transmit: 100 * time.Millisecond, Receive: 100 * time.Millisecond, Multiplier: 3,
-			RemoteTransmit: 100 * time.Millisecond, RemoteReceive: 100 * time.Millisecond, RemoteMultiplier: 5,
+			Addr: left, Local: tor, Interface: "eth0", State: "up", Transmit: 200 * time.Millisecond, Receive: 200 * time.Millisecond, Multiplier: 4,
+			RemoteTransmit: 200 * time.Millisecond, RemoteReceive: 200 * time.Millisecond, RemoteMultiplier: 5,
 		}
 		equal := cmp.Options{cmpopts.EquateComparable(netip.Addr{}), cmpopts.IgnoreFields(router.BFDPeer{}, "Diagnostic", "RemoteDiagnostic")}
 		if diff := cmp.Diff(want, must[map[netip.Addr]router.BFDPeer](t)(r.tor.BFDPeers(t.Context()))[left], equal); diff != "" {
 			t.Errorf("FRR (-want +got):\n%s", diff)
 		}
 		want = router.BFDPeer{
-			Addr: tor, Interface: "eth0", State: "up", Interval: 100 * time.Millisecond, DetectionTime: 300 * time.Millisecond,
+			Addr: tor, Interface: "eth0", State: "up", Interval: 200 * time.Millisecond, DetectionTime: 800 * time.Millisecond,
 		}
 		if diff := cmp.Diff(want, must[map[netip.Addr]router.BFDPeer](t)(r.left.BFDPeers(t.Context()))[tor], equal); diff != "" {
 			t.Errorf("BIRD (-want +got):\n%s", diff)

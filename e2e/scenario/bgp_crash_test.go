@@ -19,13 +19,14 @@ func waitForRestart(t *testing.T, frr *router.FRR, name string) {
 	})
 }
 
-// fast is a BFDProfile like the router's, and the line for a BGPPeer to use it.
+// fastProfile is a BFDProfile like the router's, and watched what a BGPPeer needs
+// to use it. Half a second is long enough for a busy machine to say no wrong thing.
 const (
 	fastProfile = `
 apiVersion: metallb.io/v1beta1
 kind: BFDProfile
 metadata: {name: fast, namespace: metallb-system}
-spec: {transmitInterval: 50, receiveInterval: 50, detectMultiplier: 3}
+spec: {transmitInterval: 100, receiveInterval: 100, detectMultiplier: 5}
 `
 	watched = "  bfdProfile: fast\n"
 )

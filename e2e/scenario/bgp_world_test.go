@@ -26,9 +26,9 @@ const (
 const torConfig = `
 bfd
  profile rack
-  transmit-interval 50
-  receive-interval 50
-  detect-multiplier 3
+  transmit-interval 100
+  receive-interval 100
+  detect-multiplier 5
 !
 router bgp 64500
  bgp router-id 192.0.2.1
