@@ -7,9 +7,11 @@ import (
 
 const (
 	// askAgain is how often a speaker that ranks before us is asked while it
-	// answers; askStranger the same for a host that is not of the cluster, and
-	// askFree for an address that should be free.
-	askAgain    = time.Second
+	// answers: often enough to find out that it lets go while it still answers on,
+	// so that there is no silence between the two. askStranger is the same for a
+	// host that is not of the cluster, and askFree for an address that should be
+	// free.
+	askAgain    = 250 * time.Millisecond
 	askStranger = 10 * time.Second
 	askFree     = time.Minute
 	// askFreePause spaces the questions about free addresses: 50 per second.

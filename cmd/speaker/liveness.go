@@ -125,7 +125,7 @@ func (p *peers) tell(ctx context.Context, loop *speaker.Speaker) error {
 // divide parts those that can own addresses from those that cannot, and tells
 // the monitor whom to expect.
 func (p *peers) divide(roster []members.Member) announce.Members {
-	var down []string
+	var down, recovering []string
 	if p.beats != nil {
 		var others []heartbeat.Peer
 		for _, m := range roster {
@@ -134,14 +134,16 @@ func (p *peers) divide(roster []members.Member) announce.Members {
 			}
 		}
 		p.beats.SetPeers(others)
-		down = p.beats.Down()
+		down, recovering = p.beats.Down(), p.beats.Recovering()
 	}
 	now := announce.Members{Known: true}
 	for _, m := range roster {
 		if slices.Contains(down, m.Name) {
 			now.Gone = append(now.Gone, memberOf(m))
 		} else {
-			now.Nodes = append(now.Nodes, memberOf(m))
+			living := memberOf(m)
+			living.Recovering = slices.Contains(recovering, m.Name)
+			now.Nodes = append(now.Nodes, living)
 		}
 	}
 	return now

@@ -180,7 +180,7 @@ func (d *dice) selectors() []metav1.LabelSelector {
 func (d *dice) members() announce.Members {
 	m := announce.Members{Known: !d.oneIn(4)}
 	for i := range 6 {
-		node := announce.Member{Name: nodeName(i), LinksKnown: !d.oneIn(4), Links: d.memberLinks(i)}
+		node := announce.Member{Name: nodeName(i), Recovering: d.oneIn(5), LinksKnown: !d.oneIn(4), Links: d.memberLinks(i)}
 		if d.roll(4) > 0 {
 			m.Nodes = append(m.Nodes, node)
 		} else if d.oneIn(2) {

@@ -65,6 +65,19 @@ func (w *world) able(node string, ad *config.L2Advertisement, a netip.Addr) bool
 
 func (w *world) draining(node string) bool { return w.snap.Nodes[w.snap.NodeIndex(node)].Draining }
 
+// recovering reports whether a node was down until a moment ago.
+func (w *world) recovering(node string) bool {
+	if !w.shared.Members.Known {
+		return false
+	}
+	return slices.ContainsFunc(w.shared.Members.Nodes, func(m announce.Member) bool { return m.Name == node && m.Recovering })
+}
+
+// better reports whether some of the nodes stays and is well.
+func (w *world) better(nodes []string) bool {
+	return slices.ContainsFunc(nodes, func(n string) bool { return !w.draining(n) && !w.recovering(n) })
+}
+
 func (w *world) allDraining(nodes []string) bool {
 	return !slices.ContainsFunc(nodes, func(n string) bool { return !w.draining(n) })
 }
@@ -128,6 +141,9 @@ func FuzzOneOwner(f *testing.F) {
 			if w.draining(owner) && holders[a] == 1 && !w.allDraining(eligible[a]) {
 				t.Errorf("%s belongs to %s, which is leaving; eligible are %v", a, owner, eligible[a])
 			}
+			if w.recovering(owner) && holders[a] == 1 && w.better(eligible[a]) {
+				t.Errorf("%s belongs to %s, which is recovering; eligible are %v", a, owner, eligible[a])
+			}
 		}
 		for i := range w.shared.Services {
 			addrs := w.shared.Services[i].Addresses
@@ -135,7 +151,7 @@ func FuzzOneOwner(f *testing.F) {
 				continue
 			}
 			for _, n := range eligible[addrs[0]] {
-				if slices.Contains(eligible[addrs[1]], n) && !w.draining(n) {
+				if slices.Contains(eligible[addrs[1]], n) && !w.draining(n) && !w.recovering(n) {
 					t.Errorf("%s and %s belong to two nodes, and %s could have both", addrs[0], addrs[1], n)
 				}
 			}

@@ -20,7 +20,8 @@ type facts struct {
 	fit        config.NodeSet // could own addresses if they lived
 	live       config.NodeSet // of these, those that do
 	draining   config.NodeSet
-	cards      []Member // by position in the snapshot
+	recovering config.NodeSet // of those that live
+	cards      []Member       // by position in the snapshot
 	reaches    map[*config.L2Advertisement]*reach
 	speakers   *speakers
 	isNew      map[netip.Addr]struct{}
@@ -43,6 +44,12 @@ func newFacts(snap *config.Snapshot, shared *Shared, local Local) *facts {
 	for i := range snap.Nodes {
 		f.cards[i], _ = shared.Members.node(snap.Nodes[i].Name)
 	}
+	f.recovering = config.NewNodeSet(len(snap.Nodes))
+	for i := range f.cards {
+		if f.cards[i].Recovering && f.live.Has(i) {
+			f.recovering.Add(i)
+		}
+	}
 	f.reaches = reaches(snap, f.cards, f.live)
 	if f.self >= 0 {
 		f.standing = standing(&snap.Nodes[f.self], shared)
@@ -64,6 +71,8 @@ func (f *facts) lostSince(before *facts) (config.NodeSet, bool) {
 		less, more := lostLinks(before.cards[i], f.cards[i])
 		switch {
 		case is && (!was || more), i == f.self && less:
+			return nil, false
+		case is && f.recovering.Has(i) != before.recovering.Has(i):
 			return nil, false
 		case was && (!is || less):
 			lost.Add(i)
@@ -118,6 +127,8 @@ func (f *facts) judge(addr netip.Addr, holders []*Service, before election) judg
 			v.Reason, v.Detail = f.absence(c)
 		case e.owner != f.self && f.draining.Has(f.self) && !f.draining.Has(e.owner):
 			v.Reason = NodeDraining
+		case e.owner != f.self && f.recovering.Has(f.self) && !f.recovering.Has(e.owner):
+			v.Reason, v.Detail = NotOwner, "this node was down until a moment ago"
 		case e.owner != f.self:
 			v.Reason = NotOwner
 		case len(j.answer.Interfaces) == 0:

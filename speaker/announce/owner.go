@@ -57,6 +57,12 @@ func (f *facts) elect(claims []claim, before election) election {
 		staying.Subtract(f.draining)
 		e.candidates = narrow(e.candidates, staying)
 	}
+	// So does one that was down until a moment ago, for any that was not.
+	if !f.recovering.Empty() {
+		well := slices.Clone(f.live)
+		well.Subtract(f.recovering)
+		e.candidates = narrow(e.candidates, well)
+	}
 	// Two addresses of one Service are to be on one node. Where none can announce
 	// both, each has a node of its own, by the same rank.
 	if bothFamilies(lead.service.Addresses) {
@@ -103,23 +109,27 @@ func (f *facts) voice(claims []claim) int {
 	return -1
 }
 
-// rivals returns the nodes that would own an address of this node if they lived
-// and were able to announce it. One that is leaving would not, unless this one
-// is too.
+// rivals returns the nodes that would own an address of this node if they lived,
+// were well and were able to announce it. One that is leaving would not, unless
+// this one is too; all that are well would if this one is recovering.
 func (f *facts) rivals(lead *claim) config.NodeSet {
 	all := f.eligible(lead, f.fit)
-	better := slices.Clone(all)
+	equals := slices.Clone(all)
 	if f.draining.Has(f.self) {
-		better.Intersect(f.draining)
-		all.Subtract(f.draining)
+		equals.Intersect(f.draining)
 	} else {
-		better.Subtract(f.draining)
-		all = nil
+		all.Subtract(f.draining)
+		equals.Subtract(f.draining)
 	}
+	if f.recovering.Has(f.self) {
+		equals.Intersect(f.recovering)
+	}
+	above := all
+	above.Subtract(equals)
 	o := orderOf(lead)
-	better = o.ahead(f.snap.Nodes, better, f.self)
-	better.Union(all)
-	return better
+	equals = o.ahead(f.snap.Nodes, equals, f.self)
+	equals.Union(above)
+	return equals
 }
 
 // first returns the one of the candidates that a claim ranks before all others.

@@ -62,6 +62,9 @@ type Members struct {
 type Member struct {
 	// Name is the node's name.
 	Name string
+	// Recovering is set while a node that was down has not been well for long
+	// enough: it owns only what no other node can.
+	Recovering bool
 	// LinksKnown is set if Links are all there are. Of a speaker that does not say,
 	// such as MetalLB's, it is taken that it can announce anything.
 	LinksKnown bool
