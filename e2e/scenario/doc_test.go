@@ -26,6 +26,7 @@ func shorter(usual, full time.Duration) time.Duration {
 var cluster *lab.Lab
 
 func TestMain(m *testing.M) {
+	//nolint:forbidigo // it is the main function of the tests
 	os.Exit(lab.TestMain(m, lab.Options{}, func(ctx context.Context, l *lab.Lab) error {
 		cluster = l
 		return l.Install(ctx)

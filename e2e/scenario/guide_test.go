@@ -1,3 +1,4 @@
+//nolint:paralleltest // all tests share one lab
 package scenario_test
 
 import (
@@ -109,7 +110,7 @@ func TestAlphabeticalOrderUntilFull(t *testing.T) {
 	until(t, "every Service that fits holds an address", func(ctx context.Context) (bool, error) {
 		clear(count)
 		holders := map[string]string{}
-		for name, addr := range assigned(t, ns) {
+		for name, addr := range assigned(t, ns) { //nolint:contextcheck // it ends with the test
 			if addr == "" {
 				return false, nil
 			}
@@ -144,7 +145,7 @@ func TestAlphabeticalOrderUntilFull(t *testing.T) {
 	freed := assigned(t, ns)["svc-007"]
 	kubectl(t, "-n", ns, "delete", "service", "svc-007")
 	until(t, "the address of svc-007 is given to one that waited", func(context.Context) (bool, error) {
-		for name, addr := range assigned(t, ns) {
+		for name, addr := range assigned(t, ns) { //nolint:contextcheck // it ends with the test
 			if addr == freed && strings.HasPrefix(name, "late-") {
 				return true, nil
 			}

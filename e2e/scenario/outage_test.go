@@ -1,3 +1,4 @@
+//nolint:paralleltest // all tests share one lab
 package scenario_test
 
 import (
@@ -34,7 +35,7 @@ spec:
 	}
 	applyTo(t, ns, manifests.String())
 	until(t, "all Services hold addresses", func(context.Context) (bool, error) {
-		all := assigned(t, ns)
+		all := assigned(t, ns) //nolint:contextcheck // it ends with the test
 		for _, addr := range all {
 			if addr == "" {
 				return false, nil

@@ -1,3 +1,4 @@
+//nolint:paralleltest // all tests share one lab
 package scenario_test
 
 import (
@@ -18,7 +19,7 @@ func ask(t *testing.T, addr netip.Addr) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer sender.Close()
+	defer sender.Close() //nolint:errcheck // nothing is sent any more
 	var answers []string
 	for _, r := range watch(t, func() {
 		if err := sender.Ask(addr); err != nil {
@@ -91,7 +92,7 @@ func TestMalformedFramesAreNotAnswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer sender.Close()
+	defer sender.Close() //nolint:errcheck // nothing is sent any more
 	restarts := speakerRestarts(t)
 	for _, addr := range addrs {
 		waitForAnswer(t, addr, 80)

@@ -141,7 +141,7 @@ func get(addr netip.Addr, port uint16) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // read to its end
 	body, err := io.ReadAll(response.Body)
 	return string(body), err
 }
@@ -187,7 +187,7 @@ func waitForOwner(t *testing.T, addr netip.Addr, want func(node string) bool) st
 	t.Helper()
 	var owner string
 	until(t, fmt.Sprintf("%s resolves as wanted", addr), func(context.Context) (bool, error) {
-		owner = resolve(t, addr)
+		owner = resolve(t, addr) //nolint:contextcheck // it ends with the test
 		return want(owner), nil
 	})
 	return owner

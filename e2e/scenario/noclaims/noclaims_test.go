@@ -1,5 +1,7 @@
 // Package noclaims_test holds what must be true of the product on a cluster
 // whose API server has no IPAddress objects, as before Kubernetes 1.33.
+//
+//nolint:paralleltest // all tests share one lab
 package noclaims_test
 
 import (
@@ -20,6 +22,7 @@ var cluster *lab.Lab
 func TestMain(m *testing.M) {
 	// As far back as these programs go; there that API can still be turned off.
 	const version = "--emulated-version=1.33"
+	//nolint:forbidigo // it is the main function of the tests
 	os.Exit(lab.TestMain(m, lab.Options{
 		Nodes: 1,
 		Flags: map[string][]string{
