@@ -15,7 +15,7 @@ import (
 )
 
 // linger bounds how long Close waits for the router to have read what was sent.
-const linger = 200 * time.Millisecond
+const linger = 500 * time.Millisecond
 
 // conn is a bgp.Conn over TCP.
 type conn struct {
