@@ -29,6 +29,19 @@ func TestMain(m *testing.M) {
 	//nolint:forbidigo // it is the main function of the tests
 	os.Exit(lab.TestMain(m, lab.Options{}, func(ctx context.Context, l *lab.Lab) error {
 		cluster = l
-		return l.Install(ctx)
+		if err := l.Install(ctx); err != nil {
+			return err
+		}
+		return hurry(ctx, l)
 	}))
+}
+
+// hurry lets nodes that were down own addresses again after two seconds instead of half a minute, which every test that takes one
+// away would have to wait for.
+func hurry(ctx context.Context, l *lab.Lab) error {
+	const patch = `[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--failback-delay=2s"}]`
+	if _, err := l.Kubectl(ctx, "-n", lab.ProductNamespace, "patch", "daemonset", "speaker", "--type=json", "--patch="+patch); err != nil {
+		return err
+	}
+	return l.WaitProduct(ctx)
 }

@@ -31,6 +31,9 @@ const (
 	// memberlist still sees the others: after that it is this plane that is
 	// broken, by a firewall for instance, and not the cable.
 	blindness = 15 * time.Second
+	// gap is the silence that makes the time a node has been well begin anew. Less
+	// than that is a busy machine.
+	gap = time.Second
 	// recovery is how long a node that was down has to be heard before it is
 	// relied upon where there is nobody else.
 	recovery = time.Second
@@ -189,7 +192,7 @@ func (s *state) hear(now time.Time, b *beat, out *todo) (reply bool) {
 		return false
 	}
 	p.seq = b.seq
-	if now.Sub(p.heard) >= s.detection {
+	if now.Sub(p.heard) >= max(gap, s.detection) {
 		p.steady = now
 	}
 	p.heard = now
@@ -233,6 +236,9 @@ func (s *state) hold(now time.Time, node id, v verdict, out *todo) {
 	c := change{was: was.standing, is: v.standing}
 	if p := s.peers[node]; p != nil {
 		c.name = p.name
+		if !v.standing.present() {
+			p.steady = now
+		}
 	}
 	out.changed = append(out.changed, c)
 	s.urgent = repeats
