@@ -112,9 +112,7 @@ func (b *allocationBench) fill(ctx context.Context, n int, last bool) error {
 		b.requests[what][n]++
 	}
 	if last {
-		if err := b.restart(ctx, namespace); err != nil {
-			return err
-		}
+		return b.restart(ctx, namespace) // nothing comes after them: they go with the lab
 	}
 	return b.clear(ctx, namespace)
 }
