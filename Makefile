@@ -45,8 +45,9 @@ fuzz: ## Fuzz each target for FUZZTIME (30s).
 		done; \
 	done
 
-bench: setup ## Measure the hot paths, and on the lab allocation and failover (see `lab bench --help`).
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./allocator ./speaker/announce ./layer2/...
+bench: setup ## Measure the hot paths, routes at real routers, and on the lab allocation and failover (see `lab bench --help`).
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./allocator ./bgp ./bgp/bfd ./bgp/gobgp ./speaker/announce ./layer2/...
+	$(GO) -C e2e/interop test -count=1 -run TestMeasure -v . -measure 30
 	@$(GO) -C e2e run ./cmd/lab bench
 
 chaos: setup ## Run the tests that break things at random at full length (CLARION_SEED=n repeats one).
