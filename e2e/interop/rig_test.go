@@ -22,10 +22,11 @@ func TestMain(m *testing.M) {
 	if interop.Inside() {
 		if err := interop.Serve(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			os.Exit(1) //nolint:forbidigo // it is the main function of the tests
 		}
 		return
 	}
+	//nolint:forbidigo // likewise
 	os.Exit(sandbox.Run(sandbox.Options{}, func(context.Context) int {
 		flag.Parse()
 		// Tests spend their time waiting for timers of protocols, not computing.
