@@ -2,6 +2,7 @@ package box_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,13 +15,15 @@ import (
 )
 
 // The test binary plays the part of cmd/box when its first argument says so.
+//
+//nolint:forbidigo // it is the main function of the tests
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "run" {
 		spec, err := box.Load(os.Args[2])
 		if err == nil {
 			err = box.Run(spec)
 		}
-		println(err.Error())
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(sandbox.Run(sandbox.Options{}, func(context.Context) int { return m.Run() }))
@@ -42,7 +45,7 @@ func run(t *testing.T, spec box.Spec, script string) string {
 	if err := spec.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/proc/self/exe", "run", path)
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "run", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: box.CloneFlags}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -112,12 +115,14 @@ func TestUnknownCapabilityIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "spec.json")
-	spec := box.Spec{Args: []string{"/x"}, Hostname: "box", NetworkNamespace: "/proc/self/ns/net", Capabilities: []string{"NET_RAWR"},
-		Files: []box.File{{Path: "/x", Source: program}}}
+	spec := box.Spec{
+		Args: []string{"/x"}, Hostname: "box", NetworkNamespace: "/proc/self/ns/net", Capabilities: []string{"NET_RAWR"},
+		Files: []box.File{{Path: "/x", Source: program}},
+	}
 	if err := spec.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/proc/self/exe", "run", path)
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "run", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: box.CloneFlags}
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), `unknown capability "NET_RAWR"`) {

@@ -38,6 +38,7 @@ func (a *APIServer) Start(ctx context.Context) error {
 		return fmt.Errorf("controlplane: failed to write the audit policy: %w", err)
 	}
 	var err error
+	//nolint:contextcheck // it outlives the call that starts it
 	if a.process, err = a.plane.run("kube-apiserver", apiServerFlags(dir, host.Address(false), a.plane.options.ServiceCIDRs)); err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func (a *APIServer) Start(ctx context.Context) error {
 		return err
 	}
 	for name, flags := range map[string][]string{"kube-controller-manager": controllerManagerFlags(dir), "kube-scheduler": schedulerFlags(dir)} {
-		client, err := a.plane.run(name, flags)
+		client, err := a.plane.run(name, flags) //nolint:contextcheck // likewise
 		if err != nil {
 			return err
 		}

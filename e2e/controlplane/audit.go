@@ -39,7 +39,7 @@ func (a *APIServer) Requests(since time.Time) ([]Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("controlplane: failed to open the audit log: %w", err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read from
 	var requests []Request
 	for lines := bufio.NewReader(file); ; {
 		line, err := lines.ReadBytes('\n')

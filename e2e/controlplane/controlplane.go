@@ -57,7 +57,7 @@ func (c *ControlPlane) start(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if c.etcd, err = c.run("etcd", etcdFlags(c.options.Dir)); err != nil {
+	if c.etcd, err = c.run("etcd", etcdFlags(c.options.Dir)); err != nil { //nolint:contextcheck // it outlives the call that starts it
 		return err
 	}
 	c.api = &APIServer{plane: c}

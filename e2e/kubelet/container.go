@@ -118,7 +118,7 @@ func (c *container) once(ctx context.Context) (int, error) {
 			c.pod.kubelet.log.Warn("failed to finish a log", "pod", c.pod.key(), "error", err)
 		}
 	}()
-	running, err := process.Start(process.Options{
+	running, err := process.Start(process.Options{ //nolint:contextcheck // attend ends it, with grace
 		Name: c.spec.Name, Args: []string{c.pod.kubelet.options.Box, "run", file}, Output: log, CloneFlags: box.CloneFlags,
 	})
 	if err != nil {

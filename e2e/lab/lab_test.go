@@ -27,6 +27,7 @@ import (
 var cluster *lab.Lab
 
 func TestMain(m *testing.M) {
+	//nolint:forbidigo // it is the main function of the tests
 	os.Exit(lab.TestMain(m, lab.Options{}, func(_ context.Context, l *lab.Lab) error {
 		cluster = l
 		return nil
@@ -73,7 +74,7 @@ func get(from *network.Host, addr netip.Addr, port uint16, path string) (string,
 	if err != nil {
 		return "", err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // it was only read from
 	body, err := io.ReadAll(response.Body)
 	return string(body), err
 }

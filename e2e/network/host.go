@@ -262,6 +262,7 @@ func stateName(state int) string {
 	return "NONE"
 }
 
+//nolint:forbidigo // netlink wants it so
 func ipNet(prefix netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: prefix.Addr().AsSlice(), Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen())}
 }

@@ -21,6 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	//nolint:forbidigo // it is the main function of the tests
 	os.Exit(sandbox.Run(sandbox.Options{}, func(context.Context) int { return m.Run() }))
 }
 
@@ -62,7 +63,7 @@ func reaches(t *testing.T, from, to *network.Host, v6 bool) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // nothing is sent any more
 	packet, err := (&icmp.Message{Type: request, Body: &icmp.Echo{ID: 7, Seq: 1}}).Marshal(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +74,9 @@ func reaches(t *testing.T, from, to *network.Host, v6 bool) bool {
 	if _, err := conn.Write(packet); err != nil {
 		return false
 	}
-	conn.SetReadDeadline(time.Now().Add(time.Second))
+	if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	buffer := make([]byte, 1500)
 	for {
 		n, _, err := conn.(net.PacketConn).ReadFrom(buffer) // unlike Read, leaves the IPv4 header out
@@ -156,14 +159,14 @@ func TestPartition(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { listener.Close() })
+		t.Cleanup(func() { _ = listener.Close() })
 	}
 	dials := func(port string) bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		conn, err := hosts["a"].DialContext(ctx, "tcp", hosts["b"].Address(false).String()+port)
 		if err == nil {
-			conn.Close()
+			_ = conn.Close()
 		}
 		return err == nil
 	}
@@ -241,7 +244,7 @@ func TestPodsReachEachOtherThroughTheirHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer listener.Close() //nolint:errcheck // nobody asks any more
 	for _, addr := range pods[1].Addresses {
 		for name, from := range map[string]*network.Namespace{"its host": hosts["b"].Namespace, "another host": hosts["a"].Namespace, "another pod": pods[0].Namespace} {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -251,7 +254,7 @@ func TestPodsReachEachOtherThroughTheirHosts(t *testing.T) {
 				t.Errorf("pod at %s does not answer %s: %v", addr, name, err)
 				continue
 			}
-			conn.Close()
+			_ = conn.Close()
 		}
 	}
 }

@@ -159,6 +159,7 @@ func podGateway() netip.Addr { return netip.MustParseAddr("fe80::1") }
 // hostEnd names a Pod's link on the host. CNI plugins use the prefix veth too, which load balancers know to leave alone.
 func hostEnd(offset int) string { return fmt.Sprintf("veth%d", offset) }
 
+//nolint:forbidigo // netlink wants it so
 func single(addr netip.Addr) *net.IPNet { return ipNet(netip.PrefixFrom(addr, addr.BitLen())) }
 
 // nth returns the address n after base.

@@ -33,8 +33,10 @@ func NewSwitch(ctx context.Context, name string) (*Switch, error) {
 		{"link", "set", bridge, "up"},
 		// A snooping switch needs a querier on the segment, or memberships time out. Its first queries come fast, so that hosts
 		// plugged in during start-up are heard.
-		{"link", "set", bridge, "type", "bridge", "mcast_snooping", "1", "mcast_querier", "1", "mcast_mld_version", "2",
-			"mcast_startup_query_interval", "100", "mcast_startup_query_count", "30"},
+		{
+			"link", "set", bridge, "type", "bridge", "mcast_snooping", "1", "mcast_querier", "1", "mcast_mld_version", "2",
+			"mcast_startup_query_interval", "100", "mcast_startup_query_count", "30",
+		},
 	} {
 		if _, err := ns.Exec(ctx, "ip", command...); err != nil {
 			ns.Close()

@@ -21,6 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	//nolint:forbidigo // it is the main function of the tests
 	os.Exit(sandbox.Run(sandbox.Options{}, func(context.Context) int { return m.Run() }))
 }
 

@@ -21,6 +21,7 @@ import (
 // The test binary plays a program in a sandbox when this variable names what it is to do there.
 const behaviour = "CLARION_SANDBOX_TEST"
 
+//nolint:forbidigo // it is the main function of the tests
 func TestMain(m *testing.M) {
 	if os.Getenv(behaviour) != "" {
 		os.Exit(sandbox.Run(sandbox.Options{}, behave))
@@ -28,6 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+//nolint:forbidigo,noctx // what it prints and what it leaves behind is what the tests look at
 func behave(ctx context.Context) int {
 	switch os.Getenv(behaviour) {
 	case "exit 7":
@@ -58,7 +60,7 @@ func behave(ctx context.Context) int {
 }
 
 func program(what string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe")
+	cmd := exec.Command("/proc/self/exe") //nolint:noctx // how it ends is what the tests are about
 	cmd.Env = append(os.Environ(), behaviour+"="+what)
 	cmd.Stderr = os.Stderr
 	return cmd
@@ -125,12 +127,12 @@ func TestNothingSurvives(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer out.Close()
+			defer out.Close() //nolint:errcheck // it was only read from
 			cmd.Stdout = in
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			in.Close()
+			_ = in.Close() // the program has its own
 			lines := bufio.NewScanner(out)
 			if !lines.Scan() || lines.Text() != "started" {
 				t.Fatalf("got %q", lines.Text())
@@ -138,7 +140,9 @@ func TestNothingSurvives(t *testing.T) {
 			if err := tt.hit(cmd.Process); err != nil {
 				t.Fatal(err)
 			}
-			out.SetReadDeadline(time.Now().Add(20 * time.Second))
+			if err := out.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
 			for lines.Scan() {
 			}
 			if err := lines.Err(); err != nil {

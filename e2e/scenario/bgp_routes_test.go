@@ -1,3 +1,4 @@
+//nolint:paralleltest // all tests share one lab
 package scenario_test
 
 import (

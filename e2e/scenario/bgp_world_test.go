@@ -221,7 +221,7 @@ func reachable(t *testing.T, addr netip.Addr) {
 	until(t, fmt.Sprintf("%s answers behind the router", addr), func(ctx context.Context) (bool, error) {
 		for range 30 {
 			if ask(ctx) != nil {
-				return false, nil
+				return false, nil //nolint:nilerr // tried again
 			}
 		}
 		return true, nil

@@ -102,7 +102,7 @@ func TestClaims(t *testing.T) {
 
 	// An address of another owner is nobody's to give.
 	applyTo(t, ns, fmt.Sprintf(bareService, "late"))
-	waitForEvent(t, ns, "late", "AllocationFailed", "claims")
+	waitForEvent(t, ns+"/late", "AllocationFailed", "claims")
 	until(t, "the condition of late says why", func(ctx context.Context) (bool, error) {
 		out, err := cluster.Kubectl(ctx, "-n", ns, "get", "service", "late", "-o",
 			`jsonpath={.status.conditions[?(@.type=="metallb.io/RequestSatisfied")].status}`)

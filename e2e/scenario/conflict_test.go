@@ -1,3 +1,4 @@
+//nolint:paralleltest // all tests share one lab
 package scenario_test
 
 import (
@@ -65,7 +66,7 @@ func usurp(t *testing.T, host *network.Host, addr netip.Addr) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer sender.Close()
+	defer sender.Close()     //nolint:errcheck // nothing is sent any more
 	const senderAddress = 28 // its octet in an ARP frame
 	frame := sender.Question(addr)
 	copy(frame[senderAddress:], addr.AsSlice())
@@ -108,8 +109,8 @@ func TestConflict(t *testing.T) {
 
 	// Squatted afterwards: who did not ask for the address leaves it.
 	usurp(t, host, netip.MustParseAddr("198.51.100.81"))
-	waitForEvent(t, ns, "web", "AddressConflict", "moved from 198.51.100.81 to 198.51.100.82")
-	waitForEvent(t, ns, "web", "AddressConflict", mac)
+	waitForEvent(t, ns+"/web", "AddressConflict", "moved from 198.51.100.81 to 198.51.100.82")
+	waitForEvent(t, ns+"/web", "AddressConflict", mac)
 	holds("web", "198.51.100.82")
 	waitForAnswer(t, netip.MustParseAddr("198.51.100.82"), 80)
 
@@ -119,7 +120,7 @@ func TestConflict(t *testing.T) {
 	waitForAnswer(t, asked, 80)
 	records := watch(t, func() {
 		usurp(t, host, asked)
-		waitForEvent(t, ns, "asks", "AddressConflict", "defends it")
+		waitForEvent(t, ns+"/asks", "AddressConflict", "defends it")
 	})
 	defended := false
 	for _, r := range records {

@@ -87,7 +87,7 @@ func TestGuide(t *testing.T) {
 		t.Errorf("premium-ips is still there:\n%s", out)
 	}
 	waitForAddresses(t, "default", "trading-api", 0)
-	waitForEvent(t, "default", "trading-api", "ClearAssignment", trading.String())
+	waitForEvent(t, "default/trading-api", "ClearAssignment", trading.String())
 }
 
 // TestAlphabeticalOrderUntilFull fills the guide's pools: P1, and the guide's
@@ -136,7 +136,7 @@ func TestAlphabeticalOrderUntilFull(t *testing.T) {
 		name := fmt.Sprintf("late-%d", i)
 		applyTo(t, ns, fmt.Sprintf(bareService, name))
 		// Never the premium pool, which has autoAssign off: it stays pending.
-		waitForEvent(t, ns, name, "AllocationFailed", "dev-ips")
+		waitForEvent(t, ns+"/"+name, "AllocationFailed", "dev-ips")
 		if got := assigned(t, ns)[name]; got != "" {
 			t.Errorf("%s holds %s, want none", name, got)
 		}
@@ -167,12 +167,14 @@ spec:
     - port: 80
 `
 
-// waitForEvent waits until an Event on a Service has the reason and says text.
-func waitForEvent(t *testing.T, ns, service, reason, text string) {
+// waitForEvent waits until an Event on a Service, given as namespace/name, has
+// the reason and says text.
+func waitForEvent(t *testing.T, service, reason, text string) {
 	t.Helper()
-	until(t, fmt.Sprintf("%s/%s has an Event %s with %q", ns, service, reason, text), func(ctx context.Context) (bool, error) {
+	ns, name, _ := strings.Cut(service, "/")
+	until(t, fmt.Sprintf("%s has an Event %s with %q", service, reason, text), func(ctx context.Context) (bool, error) {
 		out, err := cluster.Kubectl(ctx, "-n", ns, "get", "events", "--field-selector",
-			"involvedObject.kind=Service,involvedObject.name="+service+",reason="+reason, "-o", "custom-columns=M:.message", "--no-headers")
+			"involvedObject.kind=Service,involvedObject.name="+name+",reason="+reason, "-o", "custom-columns=M:.message", "--no-headers")
 		return strings.Contains(out, text), err
 	})
 }

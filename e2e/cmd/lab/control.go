@@ -56,7 +56,7 @@ func dial(lab string) (*net.UnixConn, error) {
 func exists(lab string) bool {
 	conn, err := dial(lab)
 	if err == nil {
-		conn.Close()
+		_ = conn.Close()
 	}
 	return err == nil
 }
@@ -67,7 +67,7 @@ func ask(lab string, r request) error {
 	if err != nil {
 		return fmt.Errorf("lab: no lab named %q is running; `lab up` starts one", lab)
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // the answer says how it went
 	if r.Dir, err = os.Getwd(); err != nil {
 		return fmt.Errorf("lab: failed to find the working directory: %w", err)
 	}
@@ -98,7 +98,7 @@ func serve(ctx context.Context, socket *os.File, handle handler) error {
 	if err != nil {
 		return fmt.Errorf("lab: failed to listen for commands: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { listener.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	defer stop()
 	for {
 		conn, err := listener.Accept()
@@ -110,7 +110,7 @@ func serve(ctx context.Context, socket *os.File, handle handler) error {
 }
 
 func answer(ctx context.Context, conn *net.UnixConn, handle handler) {
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // the other end may be gone
 	var reply response
 	r, files, err := receive(conn)
 	if err == nil {
@@ -122,7 +122,7 @@ func answer(ctx context.Context, conn *net.UnixConn, handle handler) {
 		reply.Code, err = handle(ctx, r, files)
 		cancel()
 		for _, file := range files {
-			file.Close()
+			_ = file.Close() // whoever asked has their own
 		}
 	}
 	if err != nil {

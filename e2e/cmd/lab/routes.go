@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,10 +128,8 @@ func (s *story) loseNode(ctx context.Context, frr *router.FRR, addr netip.Addr) 
 		if err != nil {
 			return err
 		}
-		for _, hop := range hops {
-			if hop == gateway {
-				return fmt.Errorf("the router still forwards to %s", node.Name())
-			}
+		if slices.Contains(hops, gateway) {
+			return fmt.Errorf("the router still forwards to %s", node.Name())
 		}
 		return unless(len(hops) == len(s.lab.Nodes())-1, "the router has %d next hops for %s", len(hops), addr)
 	})
@@ -157,4 +156,3 @@ func (s *story) loseNode(ctx context.Context, frr *router.FRR, addr netip.Addr) 
 	}
 	return nil
 }
-
