@@ -1,3 +1,4 @@
+//nolint:paralleltest // all tests share one lab
 package scenario_test
 
 import (
@@ -116,12 +117,13 @@ func waitForBFD(t *testing.T, frr *router.FRR) {
 }
 
 // TestRoutesOutliveTheAPIServer holds that sessions and routes stay while the
-// API server is away: P5.
+// API server is away, that a router which restarts meanwhile gets everything
+// again, and that what changes afterwards is heard: P5.
 func TestRoutesOutliveTheAPIServer(t *testing.T) {
 	frr := tor(t)
 	apply(t, torPeer(""))
 	waitForSessions(t, frr)
-	_, addrs := routed(t, workload(3, "{}", "Cluster"), all()...)
+	ns, addrs := routed(t, workload(3, "{}", "Cluster"), all()...)
 	forgotten := watchRouter(t)
 	t.Cleanup(func() {
 		if err := cluster.APIServer().Start(context.Background()); err != nil {
@@ -134,7 +136,9 @@ func TestRoutesOutliveTheAPIServer(t *testing.T) {
 	for _, addr := range addrs {
 		reachable(t, addr)
 	}
-	// A router that restarts meanwhile gets everything again.
+	if got := forgotten(); len(got) != 0 {
+		t.Errorf("the router forgot routes: %v", got)
+	}
 	frr.Kill()
 	if err := frr.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -144,5 +148,21 @@ func TestRoutesOutliveTheAPIServer(t *testing.T) {
 		waitForNextHops(t, addr, all()...)
 		reachable(t, addr)
 	}
-	t.Logf("forgotten, of which the router's own restart may be the cause: %v", forgotten())
+
+	if err := cluster.APIServer().Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	back := time.Now()
+	kubectl(t, "-n", ns, "delete", "service", "web")
+	for _, addr := range addrs {
+		waitForNextHops(t, addr)
+	}
+	t.Logf("a Service is deleted, and the router knows: %s after the API server is back", time.Since(back).Round(time.Second))
+	applyTo(t, ns, workload(3, "{}", "Cluster"))
+	for _, addr := range waitForAddresses(t, ns, "web", 2) {
+		waitForNextHops(t, addr, all()...)
+		t.Logf("another has an address, and the router knows: %s", time.Since(back).Round(time.Second))
+		reachable(t, addr)
+	}
+	t.Logf("all is as it was: %s", time.Since(back).Round(time.Second))
 }

@@ -1,3 +1,4 @@
+//nolint:paralleltest // all tests share one lab
 package scenario_test
 
 import (
@@ -7,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/clarion-lb/clarion/e2e/router"
 )
 
 func containsAll(text string, words ...string) bool {
@@ -40,6 +43,11 @@ func TestDrainLosesNoConnect(t *testing.T) {
 		for _, addr := range addrs {
 			waitForNextHops(t, addr, but(node)...)
 		}
+		until(t, "the router has nothing from "+node+" any more", func(ctx context.Context) (bool, error) {
+			neighbors, err := frr.Neighbors(ctx)
+			n := neighbors[address(cluster.Node(node))]
+			return n.Up() && n.Accepted[router.IPv4]+n.Accepted[router.IPv6] == 0, err
+		})
 		kubectl(t, "annotate", "node", node, "metallb.io/drain-")
 		kubectl(t, "uncordon", node)
 		for _, addr := range addrs {
