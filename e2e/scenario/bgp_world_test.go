@@ -22,8 +22,12 @@ const (
 )
 
 // torConfig makes the lab's router expect a BGP session from each node, with
-// BFD, and share the load among all that announce the same.
+// BFD, and share the load among all that announce the same. It tells nodes
+// nothing, as a router should: what it says they forget, and FRR forgets graceful
+// restart if it was just saying something when a node's process died.
 const torConfig = `
+route-map silence deny 10
+!
 bfd
  profile rack
   transmit-interval 100
@@ -41,10 +45,12 @@ router bgp 64500
 %s
  address-family ipv4 unicast
   neighbor nodes activate
+  neighbor nodes route-map silence out
   maximum-paths 64
  exit-address-family
  address-family ipv6 unicast
   neighbor nodes activate
+  neighbor nodes route-map silence out
   maximum-paths 64
  exit-address-family
 `
