@@ -206,6 +206,9 @@ func TestRoutersAgree(t *testing.T) {
 		until(t, "FRR has heard End-of-RIB", func() bool {
 			return len(must[map[netip.Addr]router.Neighbor](t)(r.tor.Neighbors(t.Context()))[left].GracefulRestart.EndOfRIB) == 1
 		})
+		until(t, "FRR has taken back the path that came first and is no longer the best", func() bool {
+			return must[map[netip.Addr]router.Neighbor](t)(r.left.Neighbors(t.Context()))[tor].Accepted[router.IPv4] == 1
+		})
 		type pair struct{ FRR, BIRD router.Neighbor }
 		got := pair{
 			must[map[netip.Addr]router.Neighbor](t)(r.tor.Neighbors(t.Context()))[left],
