@@ -71,7 +71,8 @@ func newContests() contests {
 	}
 }
 
-// inquire begins and ends inquiries, so that they are what the table asks for.
+// inquire begins the inquiries that the table asks for; watch goes on with them,
+// and forget ends them.
 func (l *loop) inquire(now time.Time) {
 	t := *l.engine.table.Load()
 	for addr, o := range t {
@@ -81,7 +82,6 @@ func (l *loop) inquire(now time.Time) {
 			l.contests.asks[addr] = &inquiry{standing: s, askAt: now}
 		}
 	}
-	l.watch(now)
 }
 
 // settle does what remains to be done after a contest. The standing is already

@@ -49,12 +49,12 @@ func (s *state) judge(now time.Time, p *peer, out *todo) {
 }
 
 // probed takes in whether a node's kernel answered.
-func (s *state) probed(now time.Time, node id, answered bool) {
+func (s *state) probed(node id, answered bool) {
 	p := s.peers[node]
 	switch {
 	case p == nil:
 	case answered:
-		p.answered, p.missed = now, 0
+		p.missed = 0
 	default:
 		p.missed++
 	}
@@ -180,7 +180,7 @@ func (s *state) isolated(now time.Time) bool {
 		expected++
 		// A silence of those it watches makes a node ask all the others, so that
 		// these are heard too.
-		if now.Sub(p.since()) < s.detection && now.Sub(p.heard) < s.detection {
+		if now.Sub(p.heard) < s.detection {
 			heard++
 		}
 	}

@@ -257,7 +257,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 		case packet := <-m.received:
 			m.open(s, packet, &out)
 		case r := <-m.results:
-			s.probed(time.Now(), r.node, r.answered)
+			s.probed(r.node, r.answered)
 		case <-timer.C:
 		}
 		// Whatever else has come in is looked at before anybody is judged.

@@ -92,10 +92,10 @@ type peer struct {
 	// the earliest.
 	watched bool
 	window  time.Time
-	// probed is when its kernel was last asked, answered when it last answered,
-	// missed how many times in a row it did not.
-	probed, answered time.Time
-	missed           int
+	// probed is when its kernel was last asked, missed how many times in a row it
+	// did not answer.
+	probed time.Time
+	missed int
 }
 
 // opinion is what one watcher says of a node.
@@ -173,7 +173,7 @@ func (s *state) assign(now time.Time) {
 		watched := slices.Contains(p.watchers, s.self)
 		if watched && !p.watched {
 			p.window = now
-			p.probed, p.answered, p.missed = time.Time{}, time.Time{}, 0
+			p.probed, p.missed = time.Time{}, 0
 			s.nextBeat = now // to ask for its beats
 		}
 		p.watched = watched
