@@ -1,7 +1,6 @@
 package bgp
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -129,12 +128,16 @@ func (o *outbox) announce(routes []Route) []Message {
 		attributes *Attributes
 		is4        bool
 	}
+	type value struct {
+		attributes string
+		is4        bool
+	}
 	if len(routes) == 0 {
 		return nil
 	}
 	var groups []*group
 	byPointer := make(map[pointer]*group)
-	byValue := make(map[string]*group)
+	byValue := make(map[value]*group)
 	carried := o.voice.carried()
 	for _, r := range routes {
 		delete(o.refused, r.Prefix)
@@ -144,7 +147,7 @@ func (o *outbox) announce(routes []Route) []Message {
 		p := pointer{r.Attributes, r.Prefix.Addr().Is4()}
 		g := byPointer[p]
 		if g == nil {
-			key := r.Attributes.key(p.is4)
+			key := value{r.Attributes.Key(), p.is4}
 			if g = byValue[key]; g == nil {
 				g = &group{attributes: r.Attributes}
 				byValue[key] = g
@@ -159,32 +162,6 @@ func (o *outbox) announce(routes []Route) []Message {
 		messages = append(messages, o.voice.announce(g.prefixes, g.attributes, o.farewell))
 	}
 	return messages
-}
-
-// key is the same for equal attributes and the same family only.
-func (a *Attributes) key(is4 bool) string {
-	if a == nil {
-		a = &Attributes{}
-	}
-	k := []byte{0}
-	if is4 {
-		k[0] = 1
-	}
-	k = binary.BigEndian.AppendUint32(k, a.LocalPref)
-	k = binary.BigEndian.AppendUint32(k, uint32(len(a.Communities)))
-	for _, c := range a.Communities {
-		k = binary.BigEndian.AppendUint32(k, uint32(c))
-	}
-	k = binary.BigEndian.AppendUint32(k, uint32(len(a.LargeCommunities)))
-	for _, c := range a.LargeCommunities {
-		k = binary.BigEndian.AppendUint32(k, c.Global)
-		k = binary.BigEndian.AppendUint32(k, c.Local1)
-		k = binary.BigEndian.AppendUint32(k, c.Local2)
-	}
-	for _, c := range a.ExtendedCommunities {
-		k = append(k, c[:]...)
-	}
-	return string(k)
 }
 
 // withdraw puts the prefixes of one family into one message.

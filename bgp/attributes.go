@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -32,6 +33,29 @@ type Attributes struct {
 	Communities         []Community
 	LargeCommunities    []LargeCommunity
 	ExtendedCommunities []ExtendedCommunity
+}
+
+// Key returns a text that is the same for equal attributes only, for use in maps;
+// nil is the zero value.
+func (a *Attributes) Key() string {
+	if a == nil {
+		a = &Attributes{}
+	}
+	k := binary.BigEndian.AppendUint32(nil, a.LocalPref)
+	k = binary.BigEndian.AppendUint32(k, uint32(len(a.Communities)))
+	for _, c := range a.Communities {
+		k = binary.BigEndian.AppendUint32(k, uint32(c))
+	}
+	k = binary.BigEndian.AppendUint32(k, uint32(len(a.LargeCommunities)))
+	for _, c := range a.LargeCommunities {
+		k = binary.BigEndian.AppendUint32(k, c.Global)
+		k = binary.BigEndian.AppendUint32(k, c.Local1)
+		k = binary.BigEndian.AppendUint32(k, c.Local2)
+	}
+	for _, c := range a.ExtendedCommunities {
+		k = append(k, c[:]...)
+	}
+	return string(k)
 }
 
 // Equal reports whether a and o are the same; nil is the zero value.

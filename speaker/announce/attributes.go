@@ -3,7 +3,6 @@ package announce
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"slices"
 
 	"github.com/clarion-lb/clarion/bgp"
@@ -23,7 +22,7 @@ func (s *attributeSets) turn() {
 
 // shared returns the pointer for what a says.
 func (s *attributeSets) shared(a *bgp.Attributes) *bgp.Attributes {
-	text := contentOf(a)
+	text := a.Key()
 	if known, ok := s.current[text]; ok {
 		return known
 	}
@@ -32,25 +31,6 @@ func (s *attributeSets) shared(a *bgp.Attributes) *bgp.Attributes {
 	}
 	s.current[text] = a
 	return a
-}
-
-// contentOf writes attributes down so that equal ones give the same text.
-func contentOf(a *bgp.Attributes) string {
-	b := binary.BigEndian.AppendUint32(nil, a.LocalPref)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(a.Communities)))
-	for _, c := range a.Communities {
-		b = binary.BigEndian.AppendUint32(b, uint32(c))
-	}
-	b = binary.BigEndian.AppendUint32(b, uint32(len(a.LargeCommunities)))
-	for _, c := range a.LargeCommunities {
-		b = binary.BigEndian.AppendUint32(b, c.Global)
-		b = binary.BigEndian.AppendUint32(b, c.Local1)
-		b = binary.BigEndian.AppendUint32(b, c.Local2)
-	}
-	for _, c := range a.ExtendedCommunities {
-		b = append(b, c[:]...)
-	}
-	return string(b)
 }
 
 // union merges what several advertisements, in the order of their names, say of

@@ -50,34 +50,6 @@ func TestUnion(t *testing.T) {
 	}
 }
 
-// TestContentsDiffer: no two attributes that differ are taken for the same, even
-// if their communities are the same numbers in another kind.
-func TestContentsDiffer(t *testing.T) {
-	t.Parallel()
-
-	seen := map[string]int{}
-	for i, a := range []bgp.Attributes{
-		{},
-		{LocalPref: 1},
-		{Communities: []bgp.Community{1}},
-		{Communities: []bgp.Community{0, 0}},
-		{Communities: []bgp.Community{0, 0, 1}},
-		{LargeCommunities: []bgp.LargeCommunity{{}}},
-		{LargeCommunities: []bgp.LargeCommunity{{Local2: 1}}},
-		{LargeCommunities: []bgp.LargeCommunity{{Local1: 1}}},
-		{LargeCommunities: []bgp.LargeCommunity{{Global: 1}}},
-		{ExtendedCommunities: []bgp.ExtendedCommunity{{}}},
-		{ExtendedCommunities: []bgp.ExtendedCommunity{{1}}},
-		{ExtendedCommunities: []bgp.ExtendedCommunity{{}, {}}},
-	} {
-		text := contentOf(&a)
-		if other, taken := seen[text]; taken {
-			t.Errorf("attributes %d and %d are taken for the same", i, other)
-		}
-		seen[text] = i
-	}
-}
-
 // TestAttributesAreShared: one pointer for each content, from one snapshot to
 // the next, and no memory of contents that have long gone.
 func TestAttributesAreShared(t *testing.T) {
