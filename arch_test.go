@@ -38,16 +38,19 @@ var imports = map[string][]string{
 	"internal/heartbeat": {},
 	"internal/link":      {},
 	"internal/members":   {},
+	"internal/mounted":   {},
 	"internal/metrics":   {"allocator", "bgp", "bgp/bfd", "layer2", "speaker/announce"},
+	"internal/segment":   {}, // for tests: no package of the product may import it
 }
 
 // owners names the only packages which may import each heavy library.
 var owners = map[string][]string{
+	"github.com/fsnotify/fsnotify":              {"internal/mounted"},
 	"github.com/hashicorp/memberlist":           {"internal/members"},
 	"github.com/mdlayher":                       {"bgp/unnumbered", "layer2/wire"},
 	"github.com/osrg/gobgp":                     {"bgp/gobgp"},
 	"github.com/prometheus/client_golang":       {"internal/metrics"},
-	"github.com/vishvananda/netlink":            {"internal/link"},
+	"github.com/vishvananda/netlink":            {"internal/link", "internal/segment"},
 	"k8s.io/client-go":                          {"internal/kube"},
 	"sigs.k8s.io/controller-runtime":            {"internal/kube"},
 	"sigs.k8s.io/controller-runtime/pkg/scheme": {"api/v1beta1", "api/v1beta2", "internal/kube"},
