@@ -17,17 +17,17 @@ import (
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/clarion-lb/clarion/bgp"
+	"github.com/clarion-lb/clarion/internal/segment"
 )
 
 // pair returns a connection and the router's end of it.
 func pair(tb testing.TB) (bgp.Conn, *net.TCPConn) {
 	tb.Helper()
-	router := newHost(tb)
-	must(tb, router.net.LinkSetUp(router.link("lo")))
+	router := host{segment.NewHost(tb), tb}
 	localhost := netip.MustParseAddr("127.0.0.1")
 	port, accepted := router.listen(localhost, nil)
 	c, err := router.dial(bgp.Target{Remote: netip.AddrPortFrom(localhost, port)}, patience)
-	must(tb, err)
+	segment.Must(tb, err)
 	there := <-accepted
 	tb.Cleanup(func() { _ = there.Close() })
 	return c, there
@@ -79,14 +79,14 @@ func TestConnLearns(t *testing.T) {
 	} {
 		here, there := pair(t)
 		_, err := there.Write(tt.open)
-		must(t, err)
+		segment.Must(t, err)
 		_, err = here.Receive()
-		must(t, err)
+		segment.Must(t, err)
 		_, err = here.Send(bgp.Update{Announce: hosts(1, false), NextHop: hop4, ASPath: []uint32{4200000001}})
-		must(t, err)
-		must(t, here.Close())
+		segment.Must(t, err)
+		segment.Must(t, here.Close())
 		stream, err := io.ReadAll(there)
-		must(t, err)
+		segment.Must(t, err)
 		if got := look(t, stream, name == "2 octets")[0].Attributes[1]; got != tt.want {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -97,7 +97,7 @@ func TestConnLearns(t *testing.T) {
 func TestCloseEnds(t *testing.T) {
 	t.Parallel()
 	here, there := pair(t)
-	must(t, there.SetReadBuffer(4096)) // a router that reads nothing
+	segment.Must(t, there.SetReadBuffer(4096)) // a router that reads nothing
 	received, sent := make(chan error, 1), make(chan error, 1)
 	go func() {
 		_, err := here.Receive()
@@ -144,17 +144,17 @@ func TestCloseDelivers(t *testing.T) {
 		}()
 		for range 10 { // of 300
 			_, err := here.Receive()
-			must(t, err)
+			segment.Must(t, err)
 		}
 		bye := bgp.Notification{Code: bgp.ErrorCease, Subcode: 2, Text: "bye"}
 		_, err := here.Send(bye)
-		must(t, err)
-		must(t, here.Close())
+		segment.Must(t, err)
+		segment.Must(t, here.Close())
 		m, err := newReceiver(there).next()
 		if diff := cmp.Diff(bgp.Message(bye), m, equateAddrs()); diff != "" {
 			t.Errorf("the router heard, with error %v (-want +got):\n%s", err, diff)
 		}
-		must(t, <-flooded)
+		segment.Must(t, <-flooded)
 	}
 }
 
@@ -173,7 +173,7 @@ func TestReceiveLost(t *testing.T) {
 		},
 	} {
 		here, there := pair(t)
-		must(t, tt.end(there))
+		segment.Must(t, tt.end(there))
 		for range 2 {
 			if _, err := here.Receive(); !errors.Is(err, tt.want) || err.Error() != tt.text {
 				t.Errorf("%s: got  %v\nwant %s", name, err, tt.text)

@@ -8,39 +8,19 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/clarion-lb/clarion/bgp"
+	"github.com/clarion-lb/clarion/internal/segment"
 )
 
-// TestMain gives a user who is not root a user namespace to be root in.
-func TestMain(m *testing.M) {
-	if os.Geteuid() == 0 {
-		m.Run()
-		return
-	}
-	again := exec.CommandContext(context.Background(), "/proc/self/exe", os.Args[1:]...)
-	again.Stdout, again.Stderr = os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-	}
-	if err := again.Run(); err != nil {
-		fmt.Fprintf(os.Stderr, "tests in a user namespace: %v\n", err)
-		os.Exit(1) //nolint:forbidigo // this is main
-	}
-}
+func TestMain(m *testing.M) { segment.Main(m) }
 
 // The ends of the cable.
 var (
@@ -50,112 +30,35 @@ var (
 	router6 = netip.MustParseAddr("2001:db8::fe")
 )
 
-// host is a network namespace with lo and eth0.
+// host is one end of it.
 type host struct {
-	tb  testing.TB
-	ns  netns.NsHandle
-	net *netlink.Handle
+	*segment.Host
+
+	tb testing.TB
 }
 
 // cable connects eth0 of a node with eth0 of a router.
-func cable(tb testing.TB) (node, router *host) {
+func cable(tb testing.TB) (node, router host) {
 	tb.Helper()
-	node, router = newHost(tb), newHost(tb)
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = "eth0"
-	must(tb, node.net.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "eth0", PeerNamespace: netlink.NsFd(router.ns)}))
-	for _, h := range []*host{node, router} {
-		h.do(func() {
-			// Addresses can be used at once, without a search for duplicates.
-			if err := os.WriteFile("/proc/sys/net/ipv6/conf/eth0/accept_dad", []byte("0"), 0); err != nil {
-				tb.Error(err)
-			}
-		})
-		must(tb, h.net.LinkSetUp(h.link("lo")))
-		must(tb, h.net.LinkSetUp(h.link("eth0")))
+	node, router = host{segment.NewHost(tb), tb}, host{segment.NewHost(tb), tb}
+	segment.Plug(node.Host, router.Host, "eth0")
+	for _, end := range []struct {
+		host
+		addr4, addr6 netip.Addr
+	}{{node, node4, node6}, {router, router4, router6}} {
+		end.Up("eth0")
+		end.Address("eth0", netip.PrefixFrom(end.addr4, 24).String())
+		end.Address("eth0", netip.PrefixFrom(end.addr6, 64).String())
 	}
-	node.address("192.0.2.1/24", 0)
-	node.address("2001:db8::1/64", 0)
-	router.address("192.0.2.254/24", 0)
-	router.address("2001:db8::fe/64", 0)
-	for _, h := range []*host{node, router} {
-		h.linkLocal() // waits until there is one to be used
+	for _, h := range []host{node, router} {
+		h.LinkLocal("eth0") // waits until there is one to be used
 	}
 	return node, router
 }
 
-func newHost(tb testing.TB) *host {
-	tb.Helper()
-	h := &host{tb: tb}
-	made := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with its namespace
-		var err error
-		h.ns, err = netns.New()
-		made <- err
-	}()
-	must(tb, <-made)
-	tb.Cleanup(func() { _ = h.ns.Close() })
-	var err error
-	h.net, err = netlink.NewHandleAt(h.ns, unix.NETLINK_ROUTE)
-	must(tb, err)
-	tb.Cleanup(h.net.Close)
-	return h
-}
-
-// do calls f in the host's namespace. f must not call t.Fatal.
-func (h *host) do(f func()) {
-	h.tb.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		err := netns.Set(h.ns)
-		if err == nil {
-			f()
-		}
-		done <- err
-	}()
-	must(h.tb, <-done)
-}
-
-func (h *host) link(name string) netlink.Link {
-	h.tb.Helper()
-	l, err := h.net.LinkByName(name)
-	must(h.tb, err)
-	return l
-}
-
-// address gives eth0 an address that can be used at once.
-func (h *host) address(prefix string, flags int) {
-	h.tb.Helper()
-	a, err := netlink.ParseAddr(prefix)
-	must(h.tb, err)
-	a.Flags = flags
-	if a.IP.To4() == nil {
-		a.Flags |= unix.IFA_F_NODAD
-	}
-	must(h.tb, h.net.AddrAdd(h.link("eth0"), a))
-}
-
-func (h *host) linkLocal() netip.Addr {
-	h.tb.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		addrs, err := h.net.AddrList(h.link("eth0"), netlink.FAMILY_V6)
-		must(h.tb, err)
-		for _, a := range addrs {
-			if a.IP.IsLinkLocalUnicast() && a.Flags&unix.IFA_F_TENTATIVE == 0 {
-				addr, _ := netip.AddrFromSlice(a.IP)
-				return addr
-			}
-		}
-	}
-	h.tb.Fatal("eth0 gets no link-local address")
-	return netip.Addr{}
-}
-
 // listen has the host accept connections on a port of its choice, with options
 // as a router would set them for the peer; they end with the test.
-func (h *host) listen(at netip.Addr, options func(fd int) error) (port uint16, accepted <-chan *net.TCPConn) {
+func (h host) listen(at netip.Addr, options func(fd int) error) (port uint16, accepted <-chan *net.TCPConn) {
 	h.tb.Helper()
 	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
@@ -168,8 +71,8 @@ func (h *host) listen(at netip.Addr, options func(fd int) error) (port uint16, a
 	lc.SetMultipathTCP(false) // it knows no MD5
 	var l net.Listener
 	var err error
-	h.do(func() { l, err = lc.Listen(context.Background(), "tcp", netip.AddrPortFrom(at, 0).String()) })
-	must(h.tb, err)
+	h.Do(func() { l, err = lc.Listen(context.Background(), "tcp", netip.AddrPortFrom(at, 0).String()) })
+	segment.Must(h.tb, err)
 	out := make(chan *net.TCPConn, 16)
 	done := make(chan struct{})
 	go func() {
@@ -197,11 +100,11 @@ func (h *host) listen(at netip.Addr, options func(fd int) error) (port uint16, a
 }
 
 // dial dials from the host, for at most so long.
-func (h *host) dial(t bgp.Target, patience time.Duration) (bgp.Conn, error) {
+func (h host) dial(t bgp.Target, patience time.Duration) (bgp.Conn, error) {
 	h.tb.Helper()
 	var c bgp.Conn
 	var err error
-	h.do(func() {
+	h.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		c, err = Network{}.Dial(ctx, t)
@@ -217,24 +120,17 @@ const (
 	impatience = 300 * time.Millisecond // for what must not
 )
 
-func must(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
-}
-
 // TestDialPassword has the router sign and check with a key of its own.
 func TestDialPassword(t *testing.T) {
 	t.Parallel()
 	node, router := cable(t)
 	for name, remote := range map[string]netip.Addr{
-		"IPv4": router4, "IPv6": router6, "link-local": router.linkLocal().WithZone("eth0"),
+		"IPv4": router4, "IPv6": router6, "link-local": router.LinkLocal("eth0").WithZone("eth0"),
 	} {
 		from, index := node4, 0
 		switch {
 		case remote.IsLinkLocalUnicast():
-			from, index = node.linkLocal(), router.link("eth0").Attrs().Index
+			from, index = node.LinkLocal("eth0"), router.Link("eth0").Attrs().Index
 		case remote.Is6():
 			from = node6
 		}
@@ -303,17 +199,17 @@ func TestDialHops(t *testing.T) {
 func TestDialSourceAndDevice(t *testing.T) {
 	t.Parallel()
 	node, router := cable(t)
-	node.address("192.0.2.7/24", 0)
-	node.address("2001:db8::7/64", 0)
+	node.Address("eth0", "192.0.2.7/24")
+	node.Address("eth0", "2001:db8::7/64")
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "eth1"
-	must(t, node.net.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "nowhere"}))
-	must(t, node.net.LinkSetUp(node.link("eth1")))
+	segment.Must(t, node.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "nowhere"}))
+	node.Up("eth1")
 
 	for remote, source := range map[netip.Addr]netip.Addr{
-		router4:                             netip.MustParseAddr("192.0.2.7"),
-		router6:                             netip.MustParseAddr("2001:db8::7"),
-		router.linkLocal().WithZone("eth0"): node.linkLocal(),
+		router4: netip.MustParseAddr("192.0.2.7"),
+		router6: netip.MustParseAddr("2001:db8::7"),
+		router.LinkLocal("eth0").WithZone("eth0"): node.LinkLocal("eth0"),
 	} {
 		port, accepted := router.listen(remote, nil)
 		to := netip.AddrPortFrom(remote, port)
@@ -346,14 +242,14 @@ func TestDialOptions(t *testing.T) {
 	for _, remote := range []netip.Addr{router4, router6} {
 		port, _ := router.listen(remote, nil)
 		c, err := node.dial(bgp.Target{Remote: netip.AddrPortFrom(remote, port)}, patience)
-		must(t, err)
+		segment.Must(t, err)
 		raw, err := c.(*conn).socket.SyscallConn()
-		must(t, err)
+		segment.Must(t, err)
 		level, class := unix.IPPROTO_IP, unix.IP_TOS
 		if remote.Is6() {
 			level, class = unix.IPPROTO_IPV6, unix.IPV6_TCLASS
 		}
-		must(t, raw.Control(func(fd uintptr) {
+		segment.Must(t, raw.Control(func(fd uintptr) {
 			for _, o := range []struct {
 				name                string
 				level, option, want int
@@ -439,7 +335,7 @@ func TestDialFails(t *testing.T) {
 			t.Errorf("%s: got  %v\nwant %s", name, err, tt.text)
 		}
 	}
-	must(t, node.net.LinkSetDown(node.link("eth0")))
+	segment.Must(t, node.LinkSetDown(node.Link("eth0")))
 	if _, err := node.dial(bgp.Target{Remote: open}, impatience); !errors.Is(err, syscall.ENETUNREACH) {
 		t.Errorf("link down: %v", err)
 	}
@@ -449,7 +345,7 @@ func TestDialFails(t *testing.T) {
 func TestDialCancelled(t *testing.T) {
 	t.Parallel()
 	node, _ := cable(t)
-	node.do(func() {
+	node.Do(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(50*time.Millisecond, cancel)
 		_, err := Network{}.Dial(ctx, bgp.Target{Remote: netip.MustParseAddrPort("192.0.2.77:179")})
@@ -463,30 +359,30 @@ func TestDialCancelled(t *testing.T) {
 func TestPath(t *testing.T) {
 	t.Parallel()
 	node, router := cable(t)
-	node.address("192.0.2.80/32", 0)                      // somebody's service
-	node.address("192.0.2.0/31", 0)                       // lower, and in use
-	node.address("2001:db8:0:1::80/128", 0)               // somebody's service
-	node.address("2001:db8:1::1/64", 0)                   // higher
+	node.Address("eth0", "192.0.2.80/32")                 // somebody's service
+	node.Address("eth0", "192.0.2.0/31")                  // lower, and in use
+	node.Address("eth0", "2001:db8:0:1::80/128")          // somebody's service
+	node.Address("eth0", "2001:db8:1::1/64")              // higher
 	deprecated, err := netlink.ParseAddr("2001:db8::/64") // lowest, but about to go
-	must(t, err)
+	segment.Must(t, err)
 	deprecated.Flags, deprecated.ValidLft, deprecated.PreferedLft = unix.IFA_F_NODAD, 3600, 0
-	must(t, node.net.AddrAdd(node.link("eth0"), deprecated))
+	segment.Must(t, node.AddrAdd(node.Link("eth0"), deprecated))
 	all := func() (out []address) {
-		node.do(func() { out, _ = addresses() })
+		node.Do(func() { out, _ = addresses() })
 		return out
 	}()
 	if !slices.ContainsFunc(all, func(a address) bool { return a.flags&unix.IFA_F_DEPRECATED != 0 }) {
 		t.Errorf("no address is deprecated: %+v", all)
 	}
-	far := router.linkLocal().WithZone("eth0")
+	far := router.LinkLocal("eth0").WithZone("eth0")
 	for remote, want := range map[netip.Addr]bgp.Path{
-		router4: {IPv4: node4, IPv6: node6, LinkLocal: node.linkLocal()},
-		router6: {IPv4: netip.MustParseAddr("192.0.2.0"), IPv6: node6, LinkLocal: node.linkLocal()},
-		far:     {IPv4: netip.MustParseAddr("192.0.2.0"), IPv6: node6, LinkLocal: node.linkLocal()},
+		router4: {IPv4: node4, IPv6: node6, LinkLocal: node.LinkLocal("eth0")},
+		router6: {IPv4: netip.MustParseAddr("192.0.2.0"), IPv6: node6, LinkLocal: node.LinkLocal("eth0")},
+		far:     {IPv4: netip.MustParseAddr("192.0.2.0"), IPv6: node6, LinkLocal: node.LinkLocal("eth0")},
 	} {
 		port, accepted := router.listen(remote, nil)
 		c, err := node.dial(bgp.Target{Remote: netip.AddrPortFrom(remote, port)}, patience)
-		must(t, err)
+		segment.Must(t, err)
 		at := <-accepted
 		got := c.Path()
 		want.Remote = netip.AddrPortFrom(remote, port)

@@ -6,76 +6,35 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/clarion-lb/clarion/internal/segment"
 )
 
 // patience bounds every wait for the kernel: long enough for duplicate address
 // detection on a busy machine.
 const patience = 10 * time.Second
 
-// TestMain makes the namespace tests need no root: for anyone else the whole
-// test binary runs again as root of a user namespace of its own.
-func TestMain(m *testing.M) {
-	if os.Geteuid() == 0 {
-		os.Exit(m.Run()) //nolint:forbidigo // this is main
-	}
-
-	again := exec.CommandContext(context.Background(), "/proc/self/exe", os.Args[1:]...)
-	again.Stdout, again.Stderr = os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-	}
-	if err := again.Run(); err != nil {
-		fmt.Fprintf(os.Stderr, "tests in a user namespace: %v\n", err)
-		os.Exit(1) //nolint:forbidigo // this is main
-	}
-}
+func TestMain(m *testing.M) { segment.Main(m) }
 
 // node is a network namespace with a watcher in it.
 type node struct {
-	*netlink.Handle
+	*segment.Host
+
 	t       *testing.T
-	ns      netns.NsHandle
 	watcher *Watcher
 }
 
 func newNode(t *testing.T) *node {
 	t.Helper()
-
-	made := make(chan error)
-	n := &node{t: t}
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		var err error
-		n.ns, err = netns.New()
-		made <- err
-	}()
-	if err := <-made; err != nil {
-		t.Fatalf("failed to make a network namespace: %v", err)
-	}
-	t.Cleanup(func() { _ = n.ns.Close() })
-
-	var err error
-	if n.Handle, err = netlink.NewHandleAt(n.ns, unix.NETLINK_ROUTE); err != nil {
-		t.Fatalf("failed to enter the network namespace: %v", err)
-	}
-	t.Cleanup(n.Close)
-
-	return n
+	return &node{Host: segment.NewHost(t), t: t}
 }
 
 // watch starts a watcher in the namespace, on a thread without any capability.
@@ -86,28 +45,12 @@ func (n *node) watch() {
 	if n.watcher, err = New(Options{}); err != nil {
 		n.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(n.t.Context())
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		if err := netns.Set(n.ns); err != nil {
-			done <- err
-
-			return
-		}
+	n.Run(func(ctx context.Context) error {
 		none := [2]unix.CapUserData{}
 		if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {
-			done <- err
-
-			return
+			return err
 		}
-		done <- n.watcher.Run(ctx)
-	}()
-	n.t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			n.t.Errorf("Run: %v", err)
-		}
+		return n.watcher.Run(ctx)
 	})
 	n.await("the first listing", func(map[string]Link) bool { return n.watcher.Links() != nil })
 }
@@ -146,15 +89,7 @@ func (n *node) addVeth() (eth0, peer netlink.Link) {
 	n.t.Helper()
 	n.do(n.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth0"}, PeerName: "peer"}))
 
-	return n.byName("eth0"), n.byName("peer")
-}
-
-func (n *node) byName(name string) netlink.Link {
-	n.t.Helper()
-	l, err := n.LinkByName(name)
-	n.do(err)
-
-	return l
+	return n.Link("eth0"), n.Link("peer")
 }
 
 func addr(prefix string) *netlink.Addr {
@@ -239,7 +174,7 @@ func TestNamespaceBridge(t *testing.T) {
 
 	eth0, _ := n.addVeth()
 	n.do(n.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}))
-	br0 := n.byName("br0")
+	br0 := n.Link("br0")
 	n.do(n.LinkSetMaster(eth0, br0))
 	n.await("a member", func(ls map[string]Link) bool {
 		return ls["eth0"].Master == "br0" && ls["eth0"].MasterKind == "bridge"
@@ -327,14 +262,14 @@ func TestNamespaceStorm(t *testing.T) {
 	for i := range 60 {
 		name := fmt.Sprintf("pod%d", i)
 		n.do(n.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: name + "p"}))
-		l := n.byName(name)
+		l := n.Link(name)
 		n.do(n.LinkSetUp(l))
 		n.do(n.AddrAdd(l, addr(fmt.Sprintf("192.0.2.%d/32", i))))
 		switch i % 3 {
 		case 0:
 			n.do(n.LinkDel(l))
 		case 1:
-			n.do(n.LinkSetUp(n.byName(name + "p")))
+			n.do(n.LinkSetUp(n.Link(name + "p")))
 		}
 	}
 
@@ -347,32 +282,17 @@ func TestNamespaceStorm(t *testing.T) {
 func (n *node) listing() []Link {
 	n.t.Helper()
 
-	type result struct {
-		known *table
-		err   error
+	var all []message
+	var err error
+	n.Do(func() { all, err = (&kernel{}).list() })
+	n.do(err)
+	known := newTable()
+	for _, m := range all {
+		_, err := known.apply(m)
+		n.do(err)
 	}
-	answer := make(chan result)
-	go func() {
-		runtime.LockOSThread()
-		r := result{known: newTable()}
-		defer func() { answer <- r }()
-		if r.err = netns.Set(n.ns); r.err != nil {
-			return
-		}
-		var all []message
-		if all, r.err = (&kernel{}).list(); r.err != nil {
-			return
-		}
-		for _, m := range all {
-			if _, r.err = r.known.apply(m); r.err != nil {
-				return
-			}
-		}
-	}()
-	r := <-answer
-	n.do(r.err)
 
-	return r.known.links()
+	return known.links()
 }
 
 // TestNamespaceOverrun holds the kernel to the contract of wire: events that
@@ -381,19 +301,9 @@ func TestNamespaceOverrun(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 
-	var (
-		k    wire
-		err  error
-		done = make(chan struct{})
-	)
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		if err = netns.Set(n.ns); err == nil {
-			k, err = openKernel()
-		}
-	}()
-	<-done
+	var k wire
+	var err error
+	n.Do(func() { k, err = openKernel() })
 	n.do(err)
 	defer k.close() //nolint:errcheck // it was only read from
 

@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/clarion-lb/clarion/internal/segment"
 	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/layer2/wire"
 )
@@ -57,23 +58,23 @@ func runEngine() error {
 func BenchmarkFlood(b *testing.B) {
 	for _, rate := range []int{1000, 10000, 20000, 50000} {
 		b.Run(strconv.Itoa(rate)+"/s", func(b *testing.B) {
-			s := newSegment(b)
+			s := newCable(b)
 			addrs := make([]netip.Addr, 5000)
 			for i := range addrs {
 				addrs[i] = netip.AddrFrom4([4]byte{198, 51, byte(100 + i>>8), byte(i)})
 			}
-			flood(b, s, s.node.own(b, addrs...), rate)
+			flood(b, s, s.node.own(addrs...), rate)
 		})
 	}
 }
 
-func flood(b *testing.B, s *segment, c layer2.Config, rate int) {
+func flood(b *testing.B, s cable, c layer2.Config, rate int) {
 	b.Helper()
 	pid := s.startEngine(b, c)
-	tap := s.client.tap(b, unix.ETH_P_ARP)
+	tap := s.client.tap(unix.ETH_P_ARP)
 	raw, err := tap.c.SyscallConn()
-	must(b, err)
-	must(b, raw.Control(func(fd uintptr) { // our reader must not be what loses answers
+	segment.Must(b, err)
+	segment.Must(b, raw.Control(func(fd uintptr) { // our reader must not be what loses answers
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20)
 	}))
 	time.Sleep(300 * time.Millisecond) // past the first announcements
@@ -129,7 +130,7 @@ func flood(b *testing.B, s *segment, c layer2.Config, rate int) {
 		}
 	}
 	cpu = cpuTime(b, pid) - cpu
-	must(b, tap.c.SetReadDeadline(time.Now()))
+	segment.Must(b, tap.c.SetReadDeadline(time.Now()))
 	reader.Wait()
 
 	if len(latencies) == 0 {
@@ -147,23 +148,23 @@ func flood(b *testing.B, s *segment, c layer2.Config, rate int) {
 
 // startEngine runs an engine with c on the node, in a process of its own, until
 // the test ends.
-func (s *segment) startEngine(b *testing.B, c layer2.Config) (pid int) {
+func (s cable) startEngine(b *testing.B, c layer2.Config) (pid int) {
 	b.Helper()
 	config, err := json.Marshal(c)
-	must(b, err)
+	segment.Must(b, err)
 	self, err := os.Executable()
-	must(b, err)
+	segment.Must(b, err)
 	cmd := exec.CommandContext(context.Background(), self)
 	cmd.Env = append(os.Environ(), engineEnv+"=1")
 	cmd.Stdin = bytes.NewReader(config)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
-	must(b, err)
-	s.node.do(b, func() { err = cmd.Start() })
-	must(b, err)
+	segment.Must(b, err)
+	s.node.Do(func() { err = cmd.Start() })
+	segment.Must(b, err)
 	b.Cleanup(func() {
-		must(b, cmd.Process.Signal(os.Interrupt))
-		must(b, cmd.Wait())
+		segment.Must(b, cmd.Process.Signal(os.Interrupt))
+		segment.Must(b, cmd.Wait())
 	})
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
 		b.Fatalf("the engine did not start: %q, %v", line, err)
@@ -175,13 +176,13 @@ func (s *segment) startEngine(b *testing.B, c layer2.Config) (pid int) {
 func cpuTime(b *testing.B, pid int) time.Duration {
 	b.Helper()
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	must(b, err)
+	segment.Must(b, err)
 	var sum time.Duration
 	for _, f := range files {
 		text, err := os.ReadFile(f)
-		must(b, err)
+		segment.Must(b, err)
 		ns, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
-		must(b, err)
+		segment.Must(b, err)
 		sum += time.Duration(ns)
 	}
 	return sum

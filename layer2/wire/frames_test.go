@@ -19,6 +19,7 @@ import (
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 
+	"github.com/clarion-lb/clarion/internal/segment"
 	"github.com/clarion-lb/clarion/layer2"
 )
 
@@ -40,12 +41,12 @@ type packetARP struct {
 func (p packetARP) frame(tb testing.TB) []byte {
 	tb.Helper()
 	a, err := arp.NewPacket(p.op, p.sha[:], p.spa, p.tha[:], p.tpa)
-	must(tb, err)
+	segment.Must(tb, err)
 	b, err := a.MarshalBinary()
-	must(tb, err)
+	segment.Must(tb, err)
 	f := ethernet.Frame{Destination: p.dst[:], Source: p.src[:], EtherType: ethernet.EtherTypeARP, Payload: b}
 	b, err = f.MarshalBinary()
-	must(tb, err)
+	segment.Must(tb, err)
 	return b[:42] // without the padding
 }
 
@@ -59,7 +60,7 @@ type packetNDP struct {
 func (p packetNDP) frame(tb testing.TB) []byte {
 	tb.Helper()
 	icmp, err := ndp.MarshalMessageChecksum(p.message, p.src, p.dst)
-	must(tb, err)
+	segment.Must(tb, err)
 	ip := []byte{6 << 4, 0, 0, 0, 0, 0, unix.IPPROTO_ICMPV6, ndp.HopLimit}
 	binary.BigEndian.PutUint16(ip[4:], uint16(len(icmp)))
 	ip = append(append(ip, p.src.AsSlice()...), p.dst.AsSlice()...)
@@ -68,7 +69,7 @@ func (p packetNDP) frame(tb testing.TB) []byte {
 		EtherType: ethernet.EtherTypeIPv6, Payload: append(ip, icmp...),
 	}
 	b, err := f.MarshalBinary()
-	must(tb, err)
+	segment.Must(tb, err)
 	return b
 }
 
@@ -84,7 +85,7 @@ func request(asker, addr netip.Addr) packetARP {
 func solicit(tb testing.TB, asker, addr netip.Addr) packetNDP {
 	tb.Helper()
 	group, err := ndp.SolicitedNodeMulticast(addr)
-	must(tb, err)
+	segment.Must(tb, err)
 	g := group.As16()
 	return packetNDP{
 		srcMAC: clientMAC, dstMAC: layer2.MAC{0x33, 0x33, g[12], g[13], g[14], g[15]}, src: asker, dst: group,
@@ -197,34 +198,34 @@ type tap struct {
 	c *packet.Conn
 }
 
-func (h *host) tap(tb testing.TB, etherType int) tap {
-	tb.Helper()
-	index := h.link(tb).Attrs().Index
+func (h host) tap(etherType int) tap {
+	h.tb.Helper()
+	index := h.Link("eth0").Attrs().Index
 	var c *packet.Conn
 	var err error
-	h.do(tb, func() { c, err = packet.Listen(&net.Interface{Index: index}, packet.Raw, etherType, nil) })
-	must(tb, err)
-	tb.Cleanup(func() { _ = c.Close() })
-	return tap{t: tb, c: c}
+	h.Do(func() { c, err = packet.Listen(&net.Interface{Index: index}, packet.Raw, etherType, nil) })
+	segment.Must(h.tb, err)
+	h.tb.Cleanup(func() { _ = c.Close() })
+	return tap{t: h.tb, c: c}
 }
 
 func (p tap) send(frame []byte) {
 	p.t.Helper()
 	_, err := p.c.WriteTo(frame, &packet.Addr{HardwareAddr: frame[:6]})
-	must(p.t, err)
+	segment.Must(p.t, err)
 }
 
 // next returns the next ARP packet or neighbour advertisement in hexadecimal.
 func (p tap) next() string {
 	p.t.Helper()
-	must(p.t, p.c.SetReadDeadline(time.Now().Add(10*time.Second)))
+	segment.Must(p.t, p.c.SetReadDeadline(time.Now().Add(10*time.Second)))
 	b := make([]byte, 2048)
 	for {
 		n, _, err := p.c.ReadFrom(b)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			p.t.Fatal("heard nothing any more")
 		}
-		must(p.t, err)
+		segment.Must(p.t, err)
 		if n > 54 && b[12] == 0x86 && b[54] != 136 {
 			continue // some other business of the kernels
 		}
@@ -236,8 +237,8 @@ func (p tap) next() string {
 // next good question from being.
 func TestHostileFrames(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
-	s.node.announce(t, owned4, owned6)
+	s := newCable(t)
+	s.node.announce(owned4, owned6)
 	// The good questions come from another address than the hostile frames: the
 	// answers can be told apart, and come in order.
 	asker4, asker6 := netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("2001:db8::a")
@@ -253,7 +254,7 @@ func TestHostileFrames(t *testing.T) {
 		unasked [][]byte
 	}{
 		{
-			name: "ARP", tap: s.client.tap(t, unix.ETH_P_ARP), hostile: hostileARP(t),
+			name: "ARP", tap: s.client.tap(unix.ETH_P_ARP), hostile: hostileARP(t),
 			good: request(asker4, owned4).frame(t),
 			answer: packetARP{
 				src: nodeMAC, dst: clientMAC, op: arp.OperationReply,
@@ -262,7 +263,7 @@ func TestHostileFrames(t *testing.T) {
 			unasked: [][]byte{gratuitous.frame(t), asReply.frame(t)},
 		},
 		{
-			name: "NDP", tap: s.client.tap(t, unix.ETH_P_IPV6), hostile: hostileNDP(t),
+			name: "NDP", tap: s.client.tap(unix.ETH_P_IPV6), hostile: hostileNDP(t),
 			good:    solicit(t, asker6, owned6).frame(t),
 			answer:  advertise(nodeMAC, clientMAC, owned6, asker6).frame(t),
 			unasked: [][]byte{advertise(nodeMAC, allNodesMAC, owned6, allNodes).frame(t)},
@@ -292,12 +293,12 @@ func TestHostileFrames(t *testing.T) {
 // and is answered as if it had neither.
 func TestPriorityTag(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
-	e := s.node.announce(t, owned4, owned6)
-	p := s.client.tap(t, unix.ETH_P_ARP)
+	s := newCable(t)
+	e := s.node.announce(owned4, owned6)
+	p := s.client.tap(unix.ETH_P_ARP)
 	p.send(tagged(request(client4, owned4).frame(t), 0))
 	p.send(tagged(solicit(t, client6, owned6).frame(t), 0))
-	eventually(t, "both are answered", func() bool {
+	segment.Eventually(t, "both are answered", func() bool {
 		a := e.Status().Addresses
 		return a[0].Responses == 1 && a[1].Responses == 1
 	})

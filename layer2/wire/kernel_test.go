@@ -8,22 +8,24 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/clarion-lb/clarion/internal/segment"
 )
 
 // TestKernelResolves: another kernel finds owned addresses at our MAC, and no
 // others.
 func TestKernelResolves(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
-	s.node.announce(t, owned4, owned6)
+	s := newCable(t)
+	s.node.announce(owned4, owned6)
 	for _, addr := range []netip.Addr{owned4, owned6} {
-		s.client.resolves(t, addr, nodeMAC)
+		s.client.resolves(addr, nodeMAC)
 	}
 	for _, addr := range []string{"192.0.2.81", "2001:db8::81"} {
 		addr := netip.MustParseAddr(addr)
-		s.client.knock(t, addr)
-		eventually(t, addr.String()+" is given up", func() bool {
-			_, state := s.client.neighbour(t, addr)
+		s.client.knock(addr)
+		segment.Eventually(t, addr.String()+" is given up", func() bool {
+			_, state := s.client.neighbour(addr)
 			return state == netlink.NUD_FAILED
 		})
 	}
@@ -33,15 +35,15 @@ func TestKernelResolves(t *testing.T) {
 // now, turns to us with our first announcement.
 func TestKernelObeysTakeover(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
-	e := s.node.announce(t)
+	s := newCable(t)
+	e := s.node.announce()
 	for _, addr := range []netip.Addr{owned4, owned6} {
-		s.client.setNeighbour(t, addr, otherMAC, netlink.NUD_REACHABLE)
+		s.client.setNeighbour(addr, otherMAC, netlink.NUD_REACHABLE)
 	}
-	e.Set(s.node.own(t, owned4, owned6))
+	e.Set(s.node.own(owned4, owned6))
 	for _, addr := range []netip.Addr{owned4, owned6} {
-		eventually(t, addr.String()+" has moved to us", func() bool {
-			mac, _ := s.client.neighbour(t, addr)
+		segment.Eventually(t, addr.String()+" has moved to us", func() bool {
+			mac, _ := s.client.neighbour(addr)
 			return mac == nodeMAC.String()
 		})
 	}
@@ -57,12 +59,12 @@ func TestKernelObeysTakeover(t *testing.T) {
 // The kernel gives an entry up in this state without ever asking by multicast.
 func TestKernelProbes(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
-	s.node.announce(t, owned4, owned6)
+	s := newCable(t)
+	s.node.announce(owned4, owned6)
 	for _, addr := range []netip.Addr{owned4, owned6} {
-		s.client.setNeighbour(t, addr, nodeMAC, netlink.NUD_PROBE)
-		eventually(t, "the probe for "+addr.String()+" is answered", func() bool {
-			_, state := s.client.neighbour(t, addr)
+		s.client.setNeighbour(addr, nodeMAC, netlink.NUD_PROBE)
+		segment.Eventually(t, "the probe for "+addr.String()+" is answered", func() bool {
+			_, state := s.client.neighbour(addr)
 			return state == netlink.NUD_REACHABLE
 		})
 	}
@@ -71,13 +73,13 @@ func TestKernelProbes(t *testing.T) {
 // TestKernelDetectsDuplicate: nobody on the segment can take an owned address.
 func TestKernelDetectsDuplicate(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
-	s.node.announce(t, owned6)
-	s.client.sysctl(t, "ipv6/conf/all/accept_dad", "1")
-	s.client.sysctl(t, "ipv6/conf/eth0/accept_dad", "1")
+	s := newCable(t)
+	s.node.announce(owned6)
+	s.client.Sysctl("ipv6/conf/all/accept_dad", "1")
+	s.client.Sysctl("ipv6/conf/eth0/accept_dad", "1")
 	flags := func(addr string) int {
-		list, err := s.client.net.AddrList(s.client.link(t), netlink.FAMILY_V6)
-		must(t, err)
+		list, err := s.client.AddrList(s.client.Link("eth0"), netlink.FAMILY_V6)
+		segment.Must(t, err)
 		for _, a := range list {
 			if a.IP.String() == addr {
 				return a.Flags
@@ -87,13 +89,13 @@ func TestKernelDetectsDuplicate(t *testing.T) {
 	}
 	for _, addr := range []string{owned6.String(), "2001:db8::81"} {
 		a, err := netlink.ParseAddr(addr + "/64")
-		must(t, err)
-		must(t, s.client.net.AddrAdd(s.client.link(t), a))
+		segment.Must(t, err)
+		segment.Must(t, s.client.AddrAdd(s.client.Link("eth0"), a))
 	}
-	eventually(t, "our address is refused to the client", func() bool {
+	segment.Eventually(t, "our address is refused to the client", func() bool {
 		return flags(owned6.String())&unix.IFA_F_DADFAILED != 0
 	})
-	eventually(t, "a free address is granted", func() bool {
+	segment.Eventually(t, "a free address is granted", func() bool {
 		return flags("2001:db8::81")&unix.IFA_F_TENTATIVE == 0
 	})
 	if flags("2001:db8::81")&unix.IFA_F_DADFAILED != 0 {

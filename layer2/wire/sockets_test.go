@@ -21,18 +21,19 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/clarion-lb/clarion/internal/segment"
 	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/layer2/wire"
 )
 
 // open opens a port's socket on the host's eth0.
-func (h *host) open(tb testing.TB, p layer2.Protocol) layer2.Conn {
-	tb.Helper()
-	link := h.eth0(tb)
+func (h host) open(p layer2.Protocol) layer2.Conn {
+	h.tb.Helper()
+	link := h.eth0()
 	var c layer2.Conn
 	var err error
-	h.do(tb, func() { c, err = wire.Sockets{}.Open(link, p) })
-	must(tb, err)
+	h.Do(func() { c, err = wire.Sockets{}.Open(link, p) })
+	segment.Must(h.tb, err)
 	return c
 }
 
@@ -40,7 +41,7 @@ func (h *host) open(tb testing.TB, p layer2.Protocol) layer2.Conn {
 // and is for this host, reaches the process.
 func TestFilter(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
+	s := newCable(t)
 	unicast := request(client4, owned4)
 	unicast.dst = nodeMAC
 	probe := packetNDP{
@@ -62,9 +63,9 @@ func TestFilter(t *testing.T) {
 		layer2.ARP: {request(client4, owned4).frame(t), unicast.frame(t), reply.frame(t)},
 		layer2.NDP: {solicit(t, client6, owned6).frame(t), probe.frame(t), gratuitous.frame(t)},
 	} {
-		c := s.node.open(t, protocol)
+		c := s.node.open(protocol)
 		t.Cleanup(func() { _ = c.Close() })
-		tap := s.client.tap(t, unix.ETH_P_ARP)
+		tap := s.client.tap(unix.ETH_P_ARP)
 		for _, f := range [][]byte{
 			ip(0x0800), ip(0x86dd), ip(0x88cc), elsewhere.frame(t), group.frame(t), routed, tagged(pass[0], 5),
 		} {
@@ -78,7 +79,7 @@ func TestFilter(t *testing.T) {
 		b := make([]byte, 2048)
 		for range pass {
 			n, err := c.Read(b)
-			must(t, err)
+			segment.Must(t, err)
 			got = append(got, hex.EncodeToString(b[:n]))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -91,30 +92,30 @@ func TestFilter(t *testing.T) {
 // for an address that the host does not have does not reach an ICMPv6 socket.
 func TestWhyNoICMPSocket(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
+	s := newCable(t)
 	var c *ndp.Conn
 	var err error
-	s.node.do(t, func() {
+	s.node.Do(func() {
 		var eth0 *net.Interface
 		if eth0, err = net.InterfaceByName("eth0"); err == nil {
 			c, _, err = ndp.Listen(eth0, ndp.Unspecified)
 		}
 	})
-	must(t, err)
+	segment.Must(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	must(t, c.JoinGroup(solicit(t, client6, owned6).dst))
+	segment.Must(t, c.JoinGroup(solicit(t, client6, owned6).dst))
 
-	tap := s.client.tap(t, unix.ETH_P_IPV6)
+	tap := s.client.tap(unix.ETH_P_IPV6)
 	unicast := solicit(t, client6, owned6)
 	unicast.dst, unicast.dstMAC = owned6, nodeMAC
 	unicast.message.(*ndp.NeighborSolicitation).Options = nil
 	tap.send(unicast.frame(t))
 	tap.send(solicit(t, client6, owned6).frame(t))
 
-	must(t, c.SetReadDeadline(time.Now().Add(10*time.Second)))
+	segment.Must(t, c.SetReadDeadline(time.Now().Add(10*time.Second)))
 	for {
 		m, _, _, err := c.ReadFrom()
-		must(t, err)
+		segment.Must(t, err)
 		if ns, ok := m.(*ndp.NeighborSolicitation); ok && ns.TargetAddress == owned6 {
 			if len(ns.Options) == 0 {
 				t.Error("the kernel has changed: the unicast probe was heard")
@@ -128,38 +129,38 @@ func TestWhyNoICMPSocket(t *testing.T) {
 // and left with the last.
 func TestMemberships(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
+	s := newCable(t)
 	twin := netip.MustParseAddr("2001:db8:1::80") // shares its group with owned6
 	const group = "ff0200000000000000000001ff000080"
-	e := s.node.announce(t, owned6)
-	eventually(t, "in the group", func() bool { return s.node.groups(t)[group] })
-	e.Set(s.node.own(t, owned6, twin))
-	e.Set(s.node.own(t, twin))
-	eventually(t, "only the twin is owned", func() bool {
+	e := s.node.announce(owned6)
+	segment.Eventually(t, "in the group", func() bool { return s.node.groups()[group] })
+	e.Set(s.node.own(owned6, twin))
+	e.Set(s.node.own(twin))
+	segment.Eventually(t, "only the twin is owned", func() bool {
 		a := e.Status().Addresses
 		return len(a) == 1 && a[0].Addr == twin
 	})
-	if !s.node.groups(t)[group] {
+	if !s.node.groups()[group] {
 		t.Error("left the group of an owned address")
 	}
-	e.Set(s.node.own(t))
-	eventually(t, "out of the group", func() bool { return !s.node.groups(t)[group] })
+	e.Set(s.node.own())
+	segment.Eventually(t, "out of the group", func() bool { return !s.node.groups()[group] })
 }
 
 // TestManyMemberships: more groups than one socket may hold.
 func TestManyMemberships(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
+	s := newCable(t)
 	const n = 3000
-	g, err := wire.Sockets{}.Groups(s.node.eth0(t))
-	must(t, err)
+	g, err := wire.Sockets{}.Groups(s.node.eth0())
+	segment.Must(t, err)
 	group := func(i int) netip.Addr {
 		return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 11: 0x01, 12: 0xff, 13: 0xee, 14: byte(i >> 8), 15: byte(i)})
 	}
 	wantGroups := func(want int) {
 		t.Helper()
 		got := 0
-		for name := range s.node.groups(t) {
+		for name := range s.node.groups() {
 			if strings.HasPrefix(name, "ff0200000000000000000001ffee") {
 				got++
 			}
@@ -168,7 +169,7 @@ func TestManyMemberships(t *testing.T) {
 			t.Errorf("in %d groups, want %d", got, want)
 		}
 	}
-	s.node.do(t, func() {
+	s.node.Do(func() {
 		for i := range n {
 			if err := g.Join(group(i)); err != nil {
 				t.Errorf("group %d: %v", i, err)
@@ -178,10 +179,10 @@ func TestManyMemberships(t *testing.T) {
 	})
 	wantGroups(n)
 	for i := range n / 2 {
-		must(t, g.Leave(group(i)))
+		segment.Must(t, g.Leave(group(i)))
 	}
 	wantGroups(n / 2)
-	must(t, g.Close())
+	segment.Must(t, g.Close())
 	wantGroups(0)
 }
 
@@ -189,20 +190,20 @@ func TestManyMemberships(t *testing.T) {
 // another, has its groups and is answered on.
 func TestLateInterface(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
-	e := s.node.announce(t, owned4, owned6)
+	s := newCable(t)
+	e := s.node.announce(owned4, owned6)
 	const group = "ff0200000000000000000001ff000080"
 	for range 3 {
-		must(t, s.node.net.LinkDel(s.node.link(t)))
-		eventually(t, "the loss is noticed", func() bool {
+		segment.Must(t, s.node.LinkDel(s.node.Link("eth0")))
+		segment.Eventually(t, "the loss is noticed", func() bool {
 			i := e.Status().Interfaces[0]
 			return !i.ARP.Open && !i.NDP.Open && i.ARP.Error != ""
 		})
-		s.connect(t)
-		e.Set(s.node.own(t, owned4, owned6)) // another index
-		eventually(t, "it is in use again", func() bool { return s.node.groups(t)[group] })
+		s.plug()
+		e.Set(s.node.own(owned4, owned6)) // another index
+		segment.Eventually(t, "it is in use again", func() bool { return s.node.groups()[group] })
 		for _, addr := range []netip.Addr{owned4, owned6} {
-			s.client.resolves(t, addr, nodeMAC)
+			s.client.resolves(addr, nodeMAC)
 		}
 	}
 }
@@ -211,37 +212,37 @@ func TestLateInterface(t *testing.T) {
 // even if no Config ever says that it was gone.
 func TestFlap(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
-	e := s.node.announce(t, owned4, owned6)
+	s := newCable(t)
+	e := s.node.announce(owned4, owned6)
 	for range 3 {
-		must(t, s.node.net.LinkSetDown(s.node.link(t)))
-		eventually(t, "the loss is noticed", func() bool { return !e.Status().Interfaces[0].ARP.Open })
-		must(t, s.node.net.LinkSetUp(s.node.link(t)))
+		segment.Must(t, s.node.LinkSetDown(s.node.Link("eth0")))
+		segment.Eventually(t, "the loss is noticed", func() bool { return !e.Status().Interfaces[0].ARP.Open })
+		segment.Must(t, s.node.LinkSetUp(s.node.Link("eth0")))
 		for _, addr := range []netip.Addr{owned4, owned6} {
-			s.client.setNeighbour(t, addr, otherMAC, netlink.NUD_REACHABLE)
-			eventually(t, addr.String()+" is announced again", func() bool {
-				mac, _ := s.client.neighbour(t, addr)
+			s.client.setNeighbour(addr, otherMAC, netlink.NUD_REACHABLE)
+			segment.Eventually(t, addr.String()+" is announced again", func() bool {
+				mac, _ := s.client.neighbour(addr)
 				return mac != otherMAC.String()
 			})
-			s.client.resolves(t, addr, nodeMAC)
+			s.client.resolves(addr, nodeMAC)
 		}
-		eventually(t, "in the group", func() bool { return s.node.groups(t)["ff0200000000000000000001ff000080"] })
+		segment.Eventually(t, "in the group", func() bool { return s.node.groups()["ff0200000000000000000001ff000080"] })
 	}
 }
 
 // TestMACChanges: neighbours follow.
 func TestMACChanges(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
-	e := s.node.announce(t, owned4, owned6)
+	s := newCable(t)
+	e := s.node.announce(owned4, owned6)
 	for _, addr := range []netip.Addr{owned4, owned6} {
-		s.client.resolves(t, addr, nodeMAC)
+		s.client.resolves(addr, nodeMAC)
 	}
-	must(t, s.node.net.LinkSetHardwareAddr(s.node.link(t), otherMAC[:]))
-	e.Set(s.node.own(t, owned4, owned6))
+	segment.Must(t, s.node.LinkSetHardwareAddr(s.node.Link("eth0"), otherMAC[:]))
+	e.Set(s.node.own(owned4, owned6))
 	for _, addr := range []netip.Addr{owned4, owned6} {
-		eventually(t, addr.String()+" has moved", func() bool {
-			mac, _ := s.client.neighbour(t, addr)
+		segment.Eventually(t, addr.String()+" has moved", func() bool {
+			mac, _ := s.client.neighbour(addr)
 			return mac == otherMAC.String()
 		})
 	}
@@ -250,9 +251,9 @@ func TestMACChanges(t *testing.T) {
 // TestOpenOnDeadLink: a link that is down or gone is an error in plain words.
 func TestOpenOnDeadLink(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
-	down := s.node.eth0(t)
-	must(t, s.node.net.LinkSetDown(s.node.link(t)))
+	s := newCable(t)
+	down := s.node.eth0()
+	segment.Must(t, s.node.LinkSetDown(s.node.Link("eth0")))
 	gone := layer2.Interface{Name: "eth9", Index: 9999}
 	for _, p := range []layer2.Protocol{layer2.ARP, layer2.NDP} {
 		for _, tc := range []struct {
@@ -260,7 +261,7 @@ func TestOpenOnDeadLink(t *testing.T) {
 			want error
 		}{{down, unix.ENETDOWN}, {gone, unix.ENODEV}} {
 			var err error
-			s.node.do(t, func() { _, err = wire.Sockets{}.Open(tc.link, p) })
+			s.node.Do(func() { _, err = wire.Sockets{}.Open(tc.link, p) })
 			if !errors.Is(err, tc.want) || err.Error() != tc.want.Error() {
 				t.Errorf("%v on %s: %v", p, tc.link.Name, err)
 			}
@@ -272,7 +273,7 @@ func TestOpenOnDeadLink(t *testing.T) {
 // missing (P9).
 func TestPrivileges(t *testing.T) {
 	t.Parallel()
-	s := newSegment(t)
+	s := newCable(t)
 	const netRaw = 1 << unix.CAP_NET_RAW
 	for _, tc := range []struct {
 		capabilities uint32
@@ -282,14 +283,14 @@ func TestPrivileges(t *testing.T) {
 		{^uint32(netRaw), layer2.PortStatus{Error: "layer2: failed to open ARP socket on eth0: operation not permitted"}},
 	} {
 		e, err := layer2.New(layer2.Options{Wire: wire.Sockets{}})
-		must(t, err)
-		e.Set(s.node.own(t, owned4, owned6))
+		segment.Must(t, err)
+		e.Set(s.node.own(owned4, owned6))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
 			// All sockets are opened by the thread in Run, which keeps no more than this.
-			s.node.do(t, func() {
+			s.node.Do(func() {
 				if err := keepOnly(tc.capabilities); err != nil {
 					t.Error(err)
 					return
@@ -299,7 +300,7 @@ func TestPrivileges(t *testing.T) {
 				}
 			})
 		}()
-		eventually(t, "the ports have been tried", func() bool {
+		segment.Eventually(t, "the ports have been tried", func() bool {
 			i := e.Status().Interfaces
 			return len(i) == 1 && i[0].NDP != layer2.PortStatus{}
 		})
@@ -308,9 +309,9 @@ func TestPrivileges(t *testing.T) {
 		}
 		if tc.want.Open {
 			for _, addr := range []netip.Addr{owned4, owned6} {
-				s.client.resolves(t, addr, nodeMAC)
+				s.client.resolves(addr, nodeMAC)
 			}
-			eventually(t, "in the group", func() bool { return s.node.groups(t)["ff0200000000000000000001ff000080"] })
+			segment.Eventually(t, "in the group", func() bool { return s.node.groups()["ff0200000000000000000001ff000080"] })
 		}
 		stop()
 		<-ended
@@ -338,18 +339,18 @@ func keepOnly(capabilities uint32) error {
 // TestNothingLeaks: thirty lives of an engine leave no descriptor and no
 // goroutine. It runs alone, because it counts those of the process.
 func TestNothingLeaks(t *testing.T) { //nolint:paralleltest // see above
-	s := newSegment(t)
+	s := newCable(t)
 	life := func() {
-		e, err := layer2.New(layer2.Options{Wire: wire.Sockets{}})
-		must(t, err)
-		e.Set(s.node.own(t, owned4, owned6))
+		e, err := layer2.New(layer2.Options{Wire: wire.Sockets{}, YieldTime: time.Millisecond})
+		segment.Must(t, err)
+		e.Set(s.node.own(owned4, owned6))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			s.node.do(t, func() { _ = e.Run(ctx) })
+			s.node.Do(func() { _ = e.Run(ctx) })
 		}()
-		eventually(t, "both ports are open", func() bool {
+		segment.Eventually(t, "both ports are open", func() bool {
 			i := e.Status().Interfaces
 			return len(i) == 1 && i[0].ARP.Open && i[0].NDP.Open
 		})
@@ -361,14 +362,14 @@ func TestNothingLeaks(t *testing.T) { //nolint:paralleltest // see above
 	for range 30 {
 		life()
 	}
-	eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= goroutines })
-	eventually(t, "no more descriptors than before", func() bool { return openFiles(t) <= files })
+	segment.Eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= goroutines })
+	segment.Eventually(t, "no more descriptors than before", func() bool { return openFiles(t) <= files })
 }
 
 // openFiles counts the descriptors of this process.
 func openFiles(tb testing.TB) int {
 	tb.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
-	must(tb, err)
+	segment.Must(tb, err)
 	return len(entries)
 }

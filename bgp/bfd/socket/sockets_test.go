@@ -19,6 +19,7 @@ import (
 
 	"github.com/clarion-lb/clarion/bgp/bfd"
 	"github.com/clarion-lb/clarion/bgp/bfd/socket"
+	"github.com/clarion-lb/clarion/internal/segment"
 )
 
 // TestControlPackets arrive with what the engine needs to know of them.
@@ -49,16 +50,16 @@ func TestControlPackets(t *testing.T) {
 			if at.Echo {
 				ttl = 254
 			}
-			l, err := router.listen(t, new(socket.Sockets), at)
-			must(t, err)
+			l, err := router.listen(new(socket.Sockets), at)
+			segment.Must(t, err)
 			defer func() { _ = l.Close() }()
-			s, err := node.dial(t, r)
-			must(t, err)
+			s, err := node.dial(r)
+			segment.Must(t, err)
 			defer func() { _ = s.Close() }()
 			for _, payload := range []string{"one", "two"} {
-				must(t, s.Send([]byte(payload)))
+				segment.Must(t, s.Send([]byte(payload)))
 				want := bfd.Packet{
-					Source: tc.want, Destination: r.Peer.WithZone(""), Interface: router.index(t, "eth0"),
+					Source: tc.want, Destination: r.Peer.WithZone(""), Interface: router.Index("eth0"),
 					TTL: ttl, Payload: []byte(payload),
 				}
 				if diff := cmp.Diff(want, receive(t, l), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
@@ -71,7 +72,7 @@ func TestControlPackets(t *testing.T) {
 			}
 			wantScope := 0
 			if r.Peer.Zone() != "" {
-				wantScope = node.index(t, "eth0")
+				wantScope = node.Index("eth0")
 			}
 			if got := s.Scope(); got != wantScope {
 				t.Errorf("scope %d, want %d", got, wantScope)
@@ -84,19 +85,19 @@ func TestControlPackets(t *testing.T) {
 func TestWait(t *testing.T) {
 	t.Parallel()
 	node, router := newCable(t)
-	l, err := router.listen(t, new(socket.Sockets), bfd.Port{})
-	must(t, err)
-	s, err := node.dial(t, bfd.Route{Peer: router4, SourcePort: 50000})
-	must(t, err)
-	must(t, s.Send([]byte("one")))
-	must(t, l.Wait())
-	must(t, l.Wait())
+	l, err := router.listen(new(socket.Sockets), bfd.Port{})
+	segment.Must(t, err)
+	s, err := node.dial(bfd.Route{Peer: router4, SourcePort: 50000})
+	segment.Must(t, err)
+	segment.Must(t, s.Send([]byte("one")))
+	segment.Must(t, l.Wait())
+	segment.Must(t, l.Wait())
 	receive(t, l)
 
 	ended := make(chan error)
 	go func() { ended <- l.Wait() }()
 	time.Sleep(10 * time.Millisecond) // more likely than not, it waits by now
-	must(t, l.Close())
+	segment.Must(t, l.Close())
 	if err := <-ended; err == nil {
 		t.Error("waited for nothing")
 	}
@@ -119,30 +120,30 @@ func TestOtherDaemon(t *testing.T) {
 		}}
 		var c net.PacketConn
 		var err error
-		router.do(t, func() { c, err = config.ListenPacket(context.Background(), "udp4", ":3784") })
+		router.Do(func() { c, err = config.ListenPacket(context.Background(), "udp4", ":3784") })
 		return c, err
 	}
 	other, err := foreign()
-	must(t, err)
+	segment.Must(t, err)
 	for _, port := range []bfd.Port{{}, {Device: "eth0"}} {
-		if _, err := router.listen(t, new(socket.Sockets), port); !errors.Is(err, syscall.EADDRINUSE) {
+		if _, err := router.listen(new(socket.Sockets), port); !errors.Is(err, syscall.EADDRINUSE) {
 			t.Errorf("%+v: %v", port, err)
 		}
 	}
-	must(t, other.Close())
+	segment.Must(t, other.Close())
 
 	w := new(socket.Sockets)
 	for _, port := range []bfd.Port{{}, {Device: "eth0"}} { // which agree to share with each other
-		_, err := router.listen(t, w, port)
-		must(t, err)
+		_, err := router.listen(w, port)
+		segment.Must(t, err)
 	}
 	if _, err := foreign(); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("stolen: %v", err)
 	}
 	// The ports of the other family and of multihop are others.
 	for _, port := range []bfd.Port{{IPv6: true}, {MultiHop: true}} {
-		_, err := router.listen(t, w, port)
-		must(t, err)
+		_, err := router.listen(w, port)
+		segment.Must(t, err)
 	}
 }
 
@@ -159,21 +160,21 @@ func TestDevices(t *testing.T) {
 			node, router := newCable(t)
 			second, third := netip.MustParseAddr("198.51.100.2"), netip.MustParseAddr("203.0.113.2")
 			for name, addr := range map[string]netip.Addr{"eth1": second, "eth2": third} {
-				connect(t, node, router, name)
-				router.address(t, name, addr)
-				node.address(t, name, addr.Prev())
+				connect(node, router, name)
+				router.address(name, addr)
+				node.address(name, addr.Prev())
 			}
 			w := new(socket.Sockets)
 			at := make(map[string]bfd.Listener)
 			for _, port := range order {
-				l, err := router.listen(t, w, port)
-				must(t, err)
+				l, err := router.listen(w, port)
+				segment.Must(t, err)
 				at[port.Device] = l
 			}
 			for device, peer := range map[string]netip.Addr{"eth0": router4, "eth1": second, "": third} {
-				s, err := node.dial(t, bfd.Route{Peer: peer, SourcePort: 50000})
-				must(t, err)
-				must(t, s.Send([]byte("x")))
+				s, err := node.dial(bfd.Route{Peer: peer, SourcePort: 50000})
+				segment.Must(t, err)
+				segment.Must(t, s.Send([]byte("x")))
 				_ = s.Close()
 				if got := receive(t, at[device]); got.Destination != peer {
 					t.Errorf("%q heard what was for %v", device, got.Destination)
@@ -187,29 +188,29 @@ func TestDevices(t *testing.T) {
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	node, _ := newCable(t)
-	if _, err := node.listen(t, new(socket.Sockets), bfd.Port{Device: "red"}); !errors.Is(err, syscall.ENODEV) {
+	if _, err := node.listen(new(socket.Sockets), bfd.Port{Device: "red"}); !errors.Is(err, syscall.ENODEV) {
 		t.Error(err)
 	}
-	if _, err := node.dial(t, bfd.Route{Peer: router4, Local: router4, SourcePort: 50000}); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+	if _, err := node.dial(bfd.Route{Peer: router4, Local: router4, SourcePort: 50000}); !errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Error(err)
 	}
-	if _, err := node.dial(t, bfd.Route{Peer: routeLL.WithZone("red"), SourcePort: 50000}); err == nil {
+	if _, err := node.dial(bfd.Route{Peer: routeLL.WithZone("red"), SourcePort: 50000}); err == nil {
 		t.Error("a zone that is not there")
 	}
 	r := bfd.Route{Peer: router4, SourcePort: 50000}
-	s, err := node.dial(t, r)
-	must(t, err)
-	if _, err := node.dial(t, r); !errors.Is(err, syscall.EADDRINUSE) {
+	s, err := node.dial(r)
+	segment.Must(t, err)
+	if _, err := node.dial(r); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Error(err)
 	}
-	must(t, node.net.LinkSetDown(node.link(t, "eth0")))
+	segment.Must(t, node.LinkSetDown(node.Link("eth0")))
 	if err := s.Send([]byte("x")); !errors.Is(err, syscall.ENETUNREACH) {
 		t.Error(err)
 	}
 	r.SourcePort, r.Port.Device = 50001, "eth0"
-	s, err = node.dial(t, r)
-	must(t, err)
-	must(t, node.net.LinkDel(node.link(t, "eth0")))
+	s, err = node.dial(r)
+	segment.Must(t, err)
+	segment.Must(t, node.LinkDel(node.Link("eth0")))
 	if err := s.Send([]byte("x")); !errors.Is(err, syscall.ENODEV) {
 		t.Error(err)
 	}
@@ -222,10 +223,10 @@ func TestNoAllocations(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	node, router := newCable(t)
 	for name, peer := range map[string]netip.Addr{"IPv4": router4, "IPv6": router6} {
-		l, err := router.listen(t, new(socket.Sockets), bfd.Port{IPv6: peer.Is6()})
-		must(t, err)
-		s, err := node.dial(t, bfd.Route{Peer: peer, SourcePort: 50000, Port: bfd.Port{IPv6: peer.Is6()}})
-		must(t, err)
+		l, err := router.listen(new(socket.Sockets), bfd.Port{IPv6: peer.Is6()})
+		segment.Must(t, err)
+		s, err := node.dial(bfd.Route{Peer: peer, SourcePort: 50000, Port: bfd.Port{IPv6: peer.Is6()}})
+		segment.Must(t, err)
 		payload := make([]byte, 24)
 		var p bfd.Packet
 		if got := testing.AllocsPerRun(1000, func() {
@@ -266,8 +267,8 @@ func TestSessions(t *testing.T) {
 		{Name: "link", Peer: routeLL.WithZone("eth0"), Profile: fast},
 		{Name: "six", Peer: router6, Profile: fast},
 	}}
-	e, _ := node.run(t, config)
-	_, stop := router.run(t, back(config))
+	e, _ := node.run(config)
+	_, stop := router.run(back(config))
 	states := func(want bfd.State) func() bool {
 		return func() bool {
 			sessions := e.Status().Sessions
@@ -279,27 +280,27 @@ func TestSessions(t *testing.T) {
 			return len(sessions) == len(config.Sessions)
 		}
 	}
-	eventually(t, "all are up", states(bfd.Up))
+	segment.Eventually(t, "all are up", states(bfd.Up))
 	stop()
-	eventually(t, "all are down", states(bfd.Down))
+	segment.Eventually(t, "all are down", states(bfd.Down))
 	for _, s := range e.Status().Sessions {
 		if s.Failures != 0 {
 			t.Errorf("%s: %s", s.Name, s.LastFailure)
 		}
 	}
 
-	must(t, node.net.LinkDel(node.link(t, "eth0")))
-	eventually(t, "it is noticed", func() bool {
+	segment.Must(t, node.LinkDel(node.Link("eth0")))
+	segment.Eventually(t, "it is noticed", func() bool {
 		return strings.Contains(e.Status().Sessions[0].Error, "no such device")
 	})
-	connect(t, node, router, "eth0")
-	for h, addrs := range map[*host][]netip.Addr{node: {node4, node6, nodeLL}, router: {router4, router6, routeLL}} {
+	connect(node, router, "eth0")
+	for h, addrs := range map[host][]netip.Addr{node: {node4, node6, nodeLL}, router: {router4, router6, routeLL}} {
 		for _, addr := range addrs {
-			h.address(t, "eth0", addr)
+			h.address("eth0", addr)
 		}
 	}
-	router.run(t, back(config))
-	eventually(t, "all are up again", states(bfd.Up))
+	router.run(back(config))
+	segment.Eventually(t, "all are up again", states(bfd.Up))
 }
 
 // TestEcho: packets to ourselves come back by way of a router, if it forwards.
@@ -315,27 +316,27 @@ func TestEcho(t *testing.T) {
 			var in bfd.Listener
 			var out bfd.Sender
 			var err error
-			route := bfd.EchoRoute{Peer: tc.router, Local: tc.node, Interface: node.index(t, "eth0")}
-			node.do(t, func() { in, out, err = new(socket.Sockets).Echo(route) })
-			must(t, err)
+			route := bfd.EchoRoute{Peer: tc.router, Local: tc.node, Interface: node.Index("eth0")}
+			node.Do(func() { in, out, err = new(socket.Sockets).Echo(route) })
+			segment.Must(t, err)
 			defer func() { _, _ = in.Close(), out.Close() }()
 			if err := out.Send([]byte("too early")); err == nil {
 				t.Error("sent without knowing where to")
 			}
-			control, err := router.dial(t, bfd.Route{Peer: tc.node, SourcePort: 50000, Port: bfd.Port{IPv6: tc.node.Is6()}})
-			must(t, err)
-			must(t, control.Send([]byte("here I am")))
-			must(t, in.Wait())
+			control, err := router.dial(bfd.Route{Peer: tc.node, SourcePort: 50000, Port: bfd.Port{IPv6: tc.node.Is6()}})
+			segment.Must(t, err)
+			segment.Must(t, control.Send([]byte("here I am")))
+			segment.Must(t, in.Wait())
 			var p bfd.Packet
 			if ok, err := in.Receive(&p); ok || err != nil {
 				t.Errorf("that was no echo packet: %v %v", ok, err)
 			}
 
-			must(t, out.Send([]byte("does not forward yet")))
-			router.sysctl(t, "ipv4/ip_forward", "1")
-			router.sysctl(t, "ipv6/conf/all/forwarding", "1")
+			segment.Must(t, out.Send([]byte("does not forward yet")))
+			router.Sysctl("ipv4/ip_forward", "1")
+			router.Sysctl("ipv6/conf/all/forwarding", "1")
 			for _, payload := range []string{"odd", "even"} {
-				must(t, out.Send([]byte(payload)))
+				segment.Must(t, out.Send([]byte(payload)))
 				want := bfd.Packet{
 					Source: tc.node, Destination: tc.node, Interface: route.Interface,
 					TTL: 254, Payload: []byte(payload),
@@ -352,18 +353,18 @@ func TestEcho(t *testing.T) {
 func TestEchoSessions(t *testing.T) {
 	t.Parallel()
 	node, router := newCable(t)
-	for _, h := range []*host{node, router} {
-		h.sysctl(t, "ipv4/ip_forward", "1")
-		h.sysctl(t, "ipv6/conf/all/forwarding", "1")
+	for _, h := range []host{node, router} {
+		h.Sysctl("ipv4/ip_forward", "1")
+		h.Sysctl("ipv6/conf/all/forwarding", "1")
 	}
 	p := bfd.Profile{Echo: true, EchoInterval: 100 * time.Millisecond, DetectMultiplier: 50}
-	e, _ := node.run(t, bfd.Config{Sessions: []bfd.Session{
+	e, _ := node.run(bfd.Config{Sessions: []bfd.Session{
 		{Name: "four", Peer: router4, Profile: p}, {Name: "six", Peer: router6, Profile: p},
 	}})
-	router.run(t, bfd.Config{Sessions: []bfd.Session{
+	router.run(bfd.Config{Sessions: []bfd.Session{
 		{Name: "four", Peer: node4, Profile: p}, {Name: "six", Peer: node6, Profile: p},
 	}})
-	eventually(t, "echo is active, and control packets are slow", func() bool {
+	segment.Eventually(t, "echo is active, and control packets are slow", func() bool {
 		sessions := e.Status().Sessions
 		for _, s := range sessions {
 			if !s.EchoActive || s.ReceiveInterval != time.Second || s.TransmitInterval != time.Second || s.EchoIn < 5 {
@@ -373,8 +374,8 @@ func TestEchoSessions(t *testing.T) {
 		return len(sessions) == 2
 	})
 	// Control packets still go both ways.
-	router.sysctl(t, "ipv4/ip_forward", "0")
-	eventually(t, "the echo's absence is noticed", func() bool {
+	router.Sysctl("ipv4/ip_forward", "0")
+	segment.Eventually(t, "the echo's absence is noticed", func() bool {
 		s := e.Status().Sessions[0]
 		return s.Failures > 0 && s.LastFailure == "echo function failed"
 	})
