@@ -3,9 +3,12 @@ package lab
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/clarion-lb/clarion/e2e/network"
 )
 
 // Attempt is one question that a Probe asked.
@@ -60,6 +63,13 @@ func (p *Probe) Stop() []Attempt {
 	return p.attempts
 }
 
+// Attempts returns those that have ended so far, in no particular order.
+func (p *Probe) Attempts() []Attempt {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.attempts)
+}
+
 // Outage is a time without answers.
 type Outage struct {
 	From   time.Time // the last attempt before it that was answered, or the first of all
@@ -91,6 +101,27 @@ func Outages(attempts []Attempt) []Outage {
 		outages = append(outages, *current)
 	}
 	return outages
+}
+
+// Echo returns a question for a Probe: a datagram from a new port of the host, so that nothing on its way knows it. Any answer counts.
+func Echo(from *network.Host, to netip.AddrPort) func(context.Context) error {
+	return func(ctx context.Context) error {
+		conn, err := from.DialContext(ctx, "udp", to.String())
+		if err != nil {
+			return err
+		}
+		defer conn.Close() //nolint:errcheck // what matters is whether it was answered
+		if deadline, ok := ctx.Deadline(); ok {
+			if err := conn.SetDeadline(deadline); err != nil {
+				return err
+			}
+		}
+		if _, err := conn.Write([]byte("?")); err != nil {
+			return err
+		}
+		_, err = conn.Read(make([]byte, 512))
+		return err
+	}
 }
 
 // Fetch returns a question for a Probe: an HTTP request for the URL from a client such as Host.HTTPClient makes. Any answer counts.

@@ -17,29 +17,24 @@ import (
 type measurement func(context.Context, *lab.Lab) error
 
 func benchCommand() *cobra.Command {
-	failover, allocation := failoverBench{rounds: 3}, allocationBench{services: []int{1000, 10_000}}
+	allocation := allocationBench{services: []int{1000, 10_000}}
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure the product on a lab of its own",
-		Long: `Start a lab with the product on it, and measure; without a subcommand everything. Nothing is judged: times on a busy machine mean
-little.`,
+		Long: `Start a lab with the product on it, and measure; without a subcommand everything, one lab after another, which takes more than an
+hour. Nothing is judged: times on a busy machine mean little.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return measure(func(ctx context.Context, l *lab.Lab) error {
-				return errors.Join(allocation.run(ctx, l), failover.run(ctx, l))
+			return onLabs(func(ctx context.Context, programs artifacts.Set) error {
+				failures := []error{measureOn(ctx, programs, allocation.run)}
+				for _, part := range wholeFailover() {
+					failures = append(failures, part.run(ctx, programs))
+				}
+				return errors.Join(failures...)
 			})
 		},
 	}
-	first := &cobra.Command{
-		Use:   "failover",
-		Short: "Measure how long an address is gone when its owner fails",
-		Long: `In each round take the owner of an address away in one of several ways. Two times are printed: until another node claims the address
-on the wire, and how long a client got no answer (it asks every 20 ms).`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return measure(failover.run) },
-	}
-	first.Flags().IntVar(&failover.rounds, "rounds", failover.rounds, "how often to measure each failure")
-	second := &cobra.Command{
+	many := &cobra.Command{
 		Use:   "allocation",
 		Short: "Measure what it takes to give many Services their addresses",
 		Long: `Create many Services at once. Three tables are printed.
@@ -54,24 +49,34 @@ The third has, with the highest number of Services still there, what happens whe
 leads is asked to end: after how long a new Service has its address, and how much was written beyond what that Service needs, Leases,
 and the Event that tells of a new leader.`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return measure(allocation.run) },
+		RunE: func(*cobra.Command, []string) error {
+			return onLabs(func(ctx context.Context, programs artifacts.Set) error {
+				return measureOn(ctx, programs, allocation.run)
+			})
+		},
 	}
-	second.Flags().IntSliceVar(&allocation.services, "services", allocation.services, "how many Services to create, in this order")
-	cmd.AddCommand(first, second)
+	many.Flags().IntSliceVar(&allocation.services, "services", allocation.services, "how many Services to create, in this order")
+	cmd.AddCommand(failoverCommand(), many)
 	return cmd
 }
 
-// measure runs a measurement on a lab of its own.
-func measure(m measurement) error {
+// measureOn runs a measurement on a lab of its own.
+func measureOn(ctx context.Context, programs artifacts.Set, m measurement) (err error) {
+	l, err := lab.Start(ctx, lab.Options{Programs: programs})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Stop(context.WithoutCancel(ctx))) }()
+	if err := l.Install(ctx); err != nil {
+		return err
+	}
+	return m(ctx, l)
+}
+
+// onLabs runs what makes its own labs.
+func onLabs(run func(context.Context, artifacts.Set) error) error {
 	return asError(lab.Main(sandbox.Options{}, func(ctx context.Context, programs artifacts.Set) int {
-		l, err := lab.Start(ctx, lab.Options{Programs: programs})
-		if err == nil {
-			err = l.Install(ctx)
-		}
-		if err == nil {
-			err = m(ctx, l)
-		}
-		if err != nil {
+		if err := run(ctx, programs); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

@@ -4,156 +4,197 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"slices"
-	"syscall"
+	"strings"
 	"time"
 
-	"github.com/clarion-lb/clarion/e2e/frames"
+	"github.com/spf13/cobra"
+
+	"github.com/clarion-lb/clarion/e2e/artifacts"
 	"github.com/clarion-lb/clarion/e2e/lab"
 )
 
-// failoverBench measures how long an address is gone when its owner fails.
-type failoverBench struct{ rounds int }
-
-// failure is a way to lose the owner of an address.
-type failure struct {
-	name   string
-	strike func(*lab.Node) error
-	// settle is how long to watch: longer than anything takes.
-	settle time.Duration
+// failoverBench measures how long an address is gone when its owner is.
+type failoverBench struct {
+	rounds    int
+	nodes     []int
+	exercises []string
+	fast      bool
+	away      bool // the API server
+	busy      bool
+	idle      time.Duration
+	verbose   bool
 }
 
-func failures() []failure {
-	return []failure{
-		{"node dies", (*lab.Node).Kill, 20 * time.Second},
-		{"cable cut", (*lab.Node).CutCable, 20 * time.Second},
-		{"speaker dies", func(n *lab.Node) error { return n.Signal(lab.SpeakerPods, syscall.SIGKILL) }, 15 * time.Second},
-		{"speaker hangs for 15 s", func(n *lab.Node) error {
-			time.AfterFunc(15*time.Second, func() { _ = n.Signal(lab.SpeakerPods, syscall.SIGCONT) })
-			return n.Signal(lab.SpeakerPods, syscall.SIGSTOP)
-		}, 20 * time.Second},
+const failoverHelp = `In each round something happens to the owner of an address, and is undone. The address is of a Service of both families whose Pods are
+on a node to which nothing happens: what can be lost is the address alone. A client on the segment sends a UDP probe every 10 ms, each
+from a new port; the router asks every 10 ms who has the address; the frames are captured in the middle of the switch. The next round
+begins when all addresses are back where they belong.
+
+The failures, by what --failures calls them:
+
+  node-dies  node dies        the node is silent from one moment to the next
+  cable-cut  cable cut        the carrier of the node's link goes
+             fail-back        the cable is plugged in again; the addresses come back after --failback-delay, which is 1 s here
+  speaker    speaker SIGTERM  the speaker's Pod is deleted, as in a rolling update
+             speaker SIGKILL  the speaker crashes, and the kubelet starts it again; the address stays unless it does not return
+  drain      drain            the node is cordoned and annotated metallb.io/drain
+             drain ends       and that is undone
+
+What is printed, for each family as minimum, median, ninth decile and maximum over the rounds, times in milliseconds and rounded up:
+
+  OUTAGE      the longest time between answered probes around one that was not answered within 250 ms; 0 if all were
+  LOST        probes not answered
+  CLAIM       from what happened until the first frame in which the new owner says that the address is its own; for fail-back it begins
+              with the cable, so --failback-delay is in it
+  OVERLAP     for how long two nodes answered the question who has the address
+  TWICE       how many such questions two nodes answered: the most in any round
+  UNANSWERED  the longest time between answered questions around one that was not
+  STOLEN      addresses of other nodes, to which nothing had happened, that changed hands, in all rounds: false takeovers`
+
+func failoverCommand() *cobra.Command {
+	b := failoverBench{rounds: 50, nodes: []int{3, 10}}
+	for _, e := range exercises() {
+		b.exercises = append(b.exercises, e.name)
+	}
+	cmd := &cobra.Command{
+		Use:   "failover",
+		Short: "Measure how long an address is gone when its owner fails",
+		Long:  failoverHelp,
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return onLabs(b.run) },
+	}
+	f := cmd.Flags()
+	f.IntVar(&b.rounds, "rounds", b.rounds, "how often to measure each failure")
+	f.IntSliceVar(&b.nodes, "nodes", b.nodes, "how many nodes there are; a lab for each number")
+	f.StringSliceVar(&b.exercises, "failures", b.exercises, "what happens")
+	f.BoolVar(&b.fast, "fast", false, "speakers with --heartbeat-interval=50ms --heartbeat-multiplier=4, instead of the defaults")
+	f.BoolVar(&b.away, "api-server-away", false, "the API server is away while it happens; only with node-dies and cable-cut")
+	f.BoolVar(&b.busy, "busy", false, "other processes take all the time of all processors they can get, two for each")
+	f.DurationVar(&b.idle, "idle", 0, "before the rounds, watch for so long while nothing happens, and count what should not: addresses that change hands, and nodes called down")
+	f.BoolVar(&b.verbose, "verbose", false, "show every round on standard error")
+	return cmd
+}
+
+// wholeFailover is what is measured if nothing else is asked for.
+func wholeFailover() []failoverBench {
+	var all []string
+	for _, e := range exercises() {
+		all = append(all, e.name)
+	}
+	both, small := []int{3, 10}, []int{3}
+	return []failoverBench{
+		{rounds: 50, nodes: both, exercises: all},
+		{rounds: 50, nodes: both, exercises: all[:1], fast: true},
+		{rounds: 50, nodes: small, exercises: all[:2], away: true},
+		{rounds: 50, nodes: small, exercises: all[:1], busy: true, idle: 10 * time.Minute},
 	}
 }
 
-func (b *failoverBench) run(ctx context.Context, l *lab.Lab) error {
-	const row = "%-22s  %-18s  %5v  %13s  %-8s  %13s  %5v\n"
-	if _, err := fmt.Fprintf(os.Stdout, row, "FAILURE", "ADDRESS", "ROUND", "CLAIMED AFTER", "BY", "NO ANSWER FOR", "LOST"); err != nil {
+// run measures on one lab after another.
+func (b *failoverBench) run(ctx context.Context, programs artifacts.Set) error {
+	chosen, err := b.chosen()
+	if err != nil {
 		return err
 	}
-	for _, f := range failures() {
-		for round := range b.rounds {
-			for _, pool := range []string{"192.168.200.0/24", "2001:db8:0:2::/64"} {
-				result, err := lose(ctx, l, f, netip.MustParsePrefix(pool))
-				if err != nil {
-					return fmt.Errorf("%s: %w", f.name, err)
-				}
-				silent, lost := result.silence()
-				if _, err := fmt.Fprintf(os.Stdout, row, f.name, result.addr, round+1, result.claim(), result.by, silent, lost); err != nil {
-					return err
-				}
-			}
+	for _, nodes := range b.nodes {
+		if err := b.runOn(ctx, lab.Options{Programs: programs, Nodes: nodes}, chosen); err != nil {
+			return fmt.Errorf("%d nodes: %w", nodes, err)
 		}
 	}
 	return nil
 }
 
-type result struct {
-	addr    netip.Addr
-	claimed time.Duration // from the failure to the first claim by another node
-	by      string        // "" if nobody claimed it
-	outages []lab.Outage
+// chosen returns the exercises that are asked for.
+func (b *failoverBench) chosen() ([]exercise, error) {
+	var chosen []exercise
+	for _, name := range b.exercises {
+		i := slices.IndexFunc(exercises(), func(e exercise) bool { return e.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no failure is called %q", name)
+		}
+		if b.away && name != "node-dies" && name != "cable-cut" {
+			return nil, fmt.Errorf("%s takes an API server", name)
+		}
+		chosen = append(chosen, exercises()[i])
+	}
+	return chosen, nil
 }
 
-// claim says how long it took until another node claimed the address.
-func (r result) claim() string {
-	if r.by == "" {
-		return "-"
+// title says what is measured.
+func (b *failoverBench) title(nodes int) string {
+	text := []string{fmt.Sprintf("%d nodes", nodes), "heartbeats 50 ms x 6 (default)"}
+	if b.fast {
+		text[1] = "heartbeats 50 ms x 4"
 	}
-	return r.claimed.Round(time.Millisecond).String()
+	if b.away {
+		text = append(text, "API server away")
+	}
+	if b.busy {
+		text = append(text, "all processors busy")
+	}
+	return strings.Join(text, ", ")
 }
 
-// silence returns the longest time without an answer, and how many questions were not answered in all.
-func (r result) silence() (longest time.Duration, lost int) {
-	for _, outage := range r.outages {
-		longest, lost = max(longest, outage.Duration()), lost+outage.Missed
-	}
-	return longest.Round(time.Millisecond), lost
-}
-
-// lose makes a Service with one address, strikes its owner, and watches wire and client. The Pods are on the other nodes, so that
-// only the address is lost.
-func lose(ctx context.Context, l *lab.Lab, f failure, pool netip.Prefix) (result, error) {
-	if err := l.Reset(ctx); err != nil {
-		return result{}, err
-	}
-	if err := l.WaitProduct(ctx); err != nil {
-		return result{}, err
-	}
-	if err := l.AddPool(ctx, "bench", pool.String()); err != nil {
-		return result{}, err
-	}
-	if err := l.Announce(ctx, "bench"); err != nil {
-		return result{}, err
-	}
-	service := lab.Workload{Name: "bench", Of: "pods", Families: lab.Families(pool.Addr())}
-	if err := l.AddWorkload(ctx, service); err != nil {
-		return result{}, err
-	}
-	addresses, err := l.WaitAddresses(ctx, "default", "bench")
+func (b *failoverBench) runOn(ctx context.Context, options lab.Options, chosen []exercise) (err error) {
+	l, err := lab.Start(ctx, options)
 	if err != nil {
-		return result{}, err
+		return err
 	}
-	addr := addresses[0]
-	// Nobody may own an address that nothing serves; any Pod will do to find out who would.
-	if err := l.AddWorkload(ctx, lab.Workload{Name: "pods", Replicas: 3, Type: "ClusterIP", Families: lab.Families(pool.Addr())}); err != nil {
-		return result{}, err
+	defer func() { err = errors.Join(err, l.Stop(context.WithoutCancel(ctx))) }()
+	var flags []string
+	if b.fast {
+		flags = []string{"--heartbeat-interval=50ms", "--heartbeat-multiplier=4"}
 	}
-	owner, err := l.WaitOwner(ctx, addr)
+	s, err := setTheStage(ctx, l, flags)
 	if err != nil {
-		return result{}, err
+		return err
 	}
-	if err := l.MoveWorkload(ctx, "default", "pods", others(l, owner)); err != nil {
-		return result{}, err
+	if b.busy {
+		defer keepBusy(ctx)()
 	}
-	url := "http://" + netip.AddrPortFrom(addr, 80).String()
-	ask := lab.Fetch(l.Client().HTTPClient(time.Second), url)
-	if err := l.Until(ctx, url+" answers", func(ctx context.Context) (bool, error) { return ask(ctx) == nil, nil }); err != nil {
-		return result{}, err
-	}
-
-	capture, err := frames.Watch(l.Switch())
-	if err != nil {
-		return result{}, err
-	}
-	probe := lab.StartProbe(ctx, 20*time.Millisecond, 200*time.Millisecond, ask)
-	time.Sleep(time.Second)
-	struck := time.Now()
-	failed := f.strike(l.Node(owner))
-	select {
-	case <-time.After(f.settle):
-	case <-ctx.Done():
-	}
-	r := result{addr: addr, outages: lab.Outages(probe.Stop())}
-	records, err := capture.Stop()
-	if err := errors.Join(failed, err, ctx.Err()); err != nil {
-		return result{}, err
-	}
-	for _, claim := range frames.ClaimsFor(records, addr) {
-		if claim.At.After(struck) && claim.Port != owner {
-			r.claimed, r.by = claim.At.Sub(struck), claim.Port
-			break
+	show := newTable(os.Stdout, b.title(options.Nodes))
+	if b.idle > 0 {
+		if err := s.idle(ctx, show, b.idle); err != nil {
+			return err
 		}
 	}
-	return r, nil
+	for _, e := range chosen {
+		if err := b.repeat(ctx, s, show, e); err != nil {
+			return errors.Join(err, show.printf("\n%s\n", l.Report(ctx)))
+		}
+	}
+	return nil
 }
 
-// others returns the names of all nodes but one.
-func others(l *lab.Lab, owner string) []string {
-	var names []string
-	for _, node := range l.Nodes() {
-		names = append(names, node.Name())
+// repeat goes through an exercise again and again, with one node after another, and prints its rows.
+func (b *failoverBench) repeat(ctx context.Context, s *stage, show *table, e exercise) error {
+	rows := newRows(e)
+	nodes := s.nodes()
+	for i := range b.rounds {
+		if b.away && s.lab.APIServer().Running() {
+			s.lab.APIServer().Kill() // a crash: one that ends in order withdraws the way to itself
+		}
+		at, node := time.Now(), nodes[i%len(nodes)]
+		show.progress("%s: %s, round %d of %d", show.title, e.name, i+1, b.rounds)
+		samples, takeovers, err := s.round(ctx, e, node)
+		if err != nil {
+			return err
+		}
+		rows.add(samples, takeovers)
+		for k := range samples {
+			for _, sample := range samples[k] {
+				if b.verbose && e.steps[k].row != "" {
+					show.note("%s %-15s %s round %d: %s; %d stolen", at.Format("15:04:05.000"), e.steps[k].row, node, i+1, sample, takeovers)
+				}
+			}
+		}
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return name == owner })
+	if b.away {
+		if err := s.lab.APIServer().Start(ctx); err != nil {
+			return err
+		}
+	}
+	return show.rows(rows)
 }
