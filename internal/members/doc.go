@@ -13,10 +13,12 @@
 //	run.go        the one goroutine that owns a memberlist, from listening to leaving
 //	join.go       whom to call next and when: pure, gets an instant
 //	key.go        a key file's bytes to a keyring, and what plaintext is allowed
+//	rotation.go   when to use a new key, and when to drop the old one: pure
 //	tuning.go     /etc/metallb/memberlist/config.json
 //	roster.go     memberlist's callbacks to names
 //	voice.go      memberlist's log lines to log records, each problem once
 //	card.go       what a member says of itself
+//	card_text.go  the same in 512 octets
 //	transport.go  the sockets
 //	aside.go      the same port for somebody else's packets
 //
@@ -30,6 +32,12 @@
 //	SetKey(old, new)   everyone can read the new key
 //	SetKey(new, old)   everyone writes it
 //	SetKey(new)        nobody reads the old one any more
+//
+// Rotation takes the steps in time: each member says on its card which keys it
+// accepts, and nobody uses one before all do. Whoever does not understand another
+// is no member to it, and one that starts among speakers with another key has no
+// view to show, for ten minutes at most: it owns nothing, and nobody takes it for
+// an owner.
 //
 // An empty key is plaintext, so the same three steps lead from a cluster that
 // started before its Secret existed to an encrypted one: SetKey(nil, key),

@@ -27,6 +27,11 @@ const (
 	// grace is how long a peer that neither answers nor refuses may delay the
 	// first view once another has answered.
 	grace = 2 * time.Second
+
+	// strangeTime is how long peers that have another key may delay the first
+	// view. It is twice followTime: whoever is left with another key then will not
+	// come by the right one by waiting.
+	strangeTime = 2 * followTime
 )
 
 // joiner decides which of the missing peers to call. A peer is called at once,
@@ -40,6 +45,8 @@ type call struct {
 	open   bool
 	next   time.Time
 	failed bool // this peer has been said to be unreachable
+	// strange: when last called, it was there, and had another key.
+	strange bool
 }
 
 // due returns the peers to call now, which counts as calling them.
@@ -79,8 +86,8 @@ func (j *joiner) due(now time.Time, missing []netip.AddrPort) []netip.AddrPort {
 
 // ended notes that a call is over. It reports whether the peer is to be said
 // unreachable.
-func (j *joiner) ended(now time.Time, peer netip.AddrPort, err error) bool {
-	c := j.calls[peer]
+func (j *joiner) ended(now time.Time, r joinResult) bool {
+	c := j.calls[r.peer]
 	if c == nil {
 		return false // a member by now, or not a peer any more
 	}
@@ -89,7 +96,8 @@ func (j *joiner) ended(now time.Time, peer netip.AddrPort, err error) bool {
 	c.made++
 	pause := min(minRetry<<min(c.made-1, 10), maxRetry)
 	c.next = now.Add(pause + rand.N(pause/4))
-	if err == nil || c.failed || c.made < patience {
+	c.strange = r.strange()
+	if r.err == nil || c.failed || c.made < patience {
 		return false
 	}
 	c.failed = true
@@ -111,6 +119,17 @@ func (j *joiner) next() (at time.Time, planned bool) {
 	}
 
 	return at, planned && free > 0
+}
+
+// strangers reports whether a missing peer has another key.
+func (j *joiner) strangers() bool {
+	for _, c := range j.calls {
+		if c.strange {
+			return true
+		}
+	}
+
+	return false
 }
 
 // triedAll reports whether every missing peer has been called in vain that

@@ -29,7 +29,7 @@ func TestJoinerBacksOff(t *testing.T) {
 		if due := j.due(now.Add(time.Hour), peer); len(due) != 0 {
 			t.Fatal("a second call while the first is open")
 		}
-		if j.ended(now, peer[0], errRefused) {
+		if j.ended(now, joinResult{peer[0], errRefused}) {
 			said++
 		}
 		at, planned := j.next()
@@ -82,7 +82,7 @@ func TestJoinerBoundsCalls(t *testing.T) {
 	}
 
 	for _, p := range first {
-		j.ended(now, p, errRefused)
+		j.ended(now, joinResult{p, errRefused})
 	}
 	second := j.due(now.Add(time.Hour), missing) // when all are due again
 	if len(second) != maxCalls {
@@ -93,7 +93,7 @@ func TestJoinerBoundsCalls(t *testing.T) {
 		t.Errorf("second round calls %v for the first time, want the five that the first left out", second)
 	}
 	for _, p := range second {
-		j.ended(now, p, errRefused)
+		j.ended(now, joinResult{p, errRefused})
 	}
 	if !j.triedAll(1) {
 		t.Error("not tried all, though every call has ended")
@@ -103,5 +103,5 @@ func TestJoinerBoundsCalls(t *testing.T) {
 		t.Error("tried all twice, though each has been called once")
 	}
 
-	j.ended(now, address(99), nil) // not a peer any more
+	j.ended(now, joinResult{address(99), nil}) // not a peer any more
 }

@@ -3,6 +3,7 @@ package members
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -17,6 +18,8 @@ type keyset struct {
 	// ring holds the derived keys; the first encrypts if plaintext.sent is false.
 	ring      [][]byte
 	plaintext plaintext
+	// marks are those of all the keys, in the order they were given.
+	marks []string
 }
 
 // plaintext is what memberlist cannot change while it runs: whether plaintext
@@ -28,6 +31,9 @@ type plaintext struct {
 func newKeyset(primary []byte, others ...[]byte) keyset {
 	k := keyset{plaintext: plaintext{sent: len(primary) == 0}}
 	for _, file := range append([][]byte{primary}, others...) {
+		if m := mark(file); !slices.Contains(k.marks, m) {
+			k.marks = append(k.marks, m)
+		}
 		if len(file) == 0 {
 			k.plaintext.accepted = true
 
@@ -45,7 +51,15 @@ func newKeyset(primary []byte, others ...[]byte) keyset {
 }
 
 func (k keyset) equal(o keyset) bool {
-	return k.plaintext == o.plaintext && slices.EqualFunc(k.ring, o.ring, bytes.Equal)
+	return k.plaintext == o.plaintext && slices.EqualFunc(k.ring, o.ring, bytes.Equal) && slices.Equal(k.marks, o.marks)
+}
+
+// mark stands for a key file where everybody may read it: enough to tell keys
+// apart, too little to find one.
+func mark(file []byte) string {
+	sum := sha256.Sum256(append([]byte("clarion key mark "), file...))
+
+	return hex.EncodeToString(sum[:4])
 }
 
 // deriveKey makes a key of a key file as MetalLB does: the file is followed by

@@ -47,17 +47,26 @@ func TestKeyset(t *testing.T) {
 		got  keyset
 		want keyset
 	}{
-		{"nothing", newKeyset(nil), keyset{nil, plaintext{sent: true, accepted: true, only: true}}},
-		{"a key", newKeyset([]byte("a")), keyset{[][]byte{a}, plaintext{}}},
-		{"two keys, one twice", newKeyset([]byte("a"), []byte("b"), []byte("a")), keyset{[][]byte{a, b}, plaintext{}}},
-		{"towards a key", newKeyset(nil, []byte("a")), keyset{[][]byte{a}, plaintext{sent: true, accepted: true}}},
-		{"nearly there", newKeyset([]byte("a"), nil), keyset{[][]byte{a}, plaintext{accepted: true}}},
+		{"nothing", newKeyset(nil), keyset{nil, plaintext{sent: true, accepted: true, only: true}, marks("")}},
+		{"a key", newKeyset([]byte("a")), keyset{[][]byte{a}, plaintext{}, marks("a")}},
+		{"two keys, one twice", newKeyset([]byte("a"), []byte("b"), []byte("a")), keyset{[][]byte{a, b}, plaintext{}, marks("a", "b")}},
+		{"towards a key", newKeyset(nil, []byte("a")), keyset{[][]byte{a}, plaintext{sent: true, accepted: true}, marks("", "a")}},
+		{"nearly there", newKeyset([]byte("a"), nil), keyset{[][]byte{a}, plaintext{accepted: true}, marks("a", "")}},
 	}
 	for _, tc := range tests {
 		if diff := cmp.Diff(tc.want, tc.got, cmp.AllowUnexported(keyset{}, plaintext{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
 	}
+}
+
+func marks(files ...string) []string {
+	out := make([]string, len(files))
+	for i, f := range files {
+		out[i] = mark([]byte(f))
+	}
+
+	return out
 }
 
 // TestInstall changes a ring while it is read, as memberlist reads it.
@@ -107,7 +116,8 @@ func TestInstall(t *testing.T) {
 }
 
 // TestWrongKey: who has another key, or none, is not let in, and both sides
-// say why without repeating themselves.
+// say why without repeating themselves. It takes itself for alone only after it
+// has waited for the keys to become the same (P3).
 func TestWrongKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -118,9 +128,17 @@ func TestWrongKey(t *testing.T) {
 		for _, n := range []*node{wrong, none} {
 			n.SetPeers(addresses(1, 2, 3))
 		}
-		wrong.await(time.Minute, "n4")
-		none.await(time.Minute, "n5")
-		time.Sleep(10 * time.Minute)
+		time.Sleep(strangeTime - time.Second)
+		for _, n := range []*node{wrong, none} {
+			if got := n.Members(); got != nil {
+				t.Errorf("%s: members while others with another key are waited for are %v, want nil", n.node, got)
+			}
+			if got := n.log.lines("waiting for peers that have another key"); len(got) != 1 {
+				t.Errorf("%s: waiting said %d times, want once:\n%s", n.node, len(got), n.log)
+			}
+		}
+		wrong.await(2*maxRetry, "n4")
+		none.await(2*maxRetry, "n5")
 
 		for _, n := range nodes {
 			n.await(0, nodeNames(3)...)
@@ -181,7 +199,7 @@ func TestRotation(t *testing.T) {
 				// The old key opens nothing any more, the new one does.
 				late := s.start(t, 8, Options{Key: tc.start})
 				late.SetPeers(addresses(1, 2))
-				late.await(time.Minute, "n8")
+				late.await(strangeTime+2*maxRetry, "n8")
 				next := s.start(t, 5, Options{Key: fresh})
 				next.SetPeers(addresses(1, 2))
 				next.await(time.Minute, nodeNames(5)...)

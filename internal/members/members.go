@@ -67,6 +67,14 @@ type wanted struct {
 	card  Card
 }
 
+// full returns the card with what the List itself has to say.
+func (w wanted) full() Card {
+	c := w.card
+	c.Keys = w.keys.marks
+
+	return c
+}
+
 // New returns a List that listens, and knows anybody, only once it runs.
 func New(o Options) (*List, error) {
 	switch {
@@ -159,7 +167,8 @@ func (l *List) Roster() []Member {
 // Members returns the sorted names of the live members, this node among them.
 // It is nil until the view is complete: until the peers are known, and each of
 // them has become a member, or has been called in vain, or has not answered
-// within two seconds after another did. The slice is shared: callers must not
+// within two seconds after another did. A peer that is there and has another key
+// is waited for, ten minutes at most. The slice is shared: callers must not
 // modify it.
 func (l *List) Members() []string {
 	l.mu.Lock()
