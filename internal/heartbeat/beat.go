@@ -143,7 +143,7 @@ func parse(in []byte) (beat, error) {
 }
 
 // seals encrypt and authenticate packets with AES-256-GCM. The first seals, all
-// of them open. None of them: packets go in the clear.
+// of them open. One that is nil is no seal: its packets go in the clear.
 type seals []cipher.AEAD
 
 // newSeals derives a key of its own from each of memberlist's (RFC 5869), so
@@ -151,6 +151,10 @@ type seals []cipher.AEAD
 func newSeals(keys [][]byte) (seals, error) {
 	var out seals
 	for _, key := range keys {
+		if len(key) == 0 {
+			out = append(out, nil)
+			continue
+		}
 		derived, err := hkdf.Key(sha256.New, key, nil, "clarion heartbeat", 32)
 		if err != nil {
 			return nil, fmt.Errorf("heartbeat: failed to derive a key: %w", err)
@@ -165,12 +169,15 @@ func newSeals(keys [][]byte) (seals, error) {
 		}
 		out = append(out, seal)
 	}
+	if len(out) == 0 {
+		out = seals{nil}
+	}
 	return out, nil
 }
 
 // close encodes b for the wire.
 func (s seals) close(b *beat) []byte {
-	if len(s) == 0 {
+	if s[0] == nil {
 		return b.append([]byte{magic0, magicPlain})
 	}
 	header := []byte{magic0, magic1}
@@ -185,18 +192,15 @@ func (s seals) open(packet []byte) (beat, error) {
 	if !IsBeat(packet) {
 		return beat{}, errShort
 	}
-	if len(s) == 0 {
-		if packet[1] != magicPlain {
-			return beat{}, errSealed
-		}
-		return parse(packet[headerLen:])
-	}
-	if packet[1] != magic1 {
-		return beat{}, errSealed
-	}
 	for _, seal := range s {
-		if text, err := seal.Open(nil, nil, packet[headerLen:], packet[:headerLen]); err == nil {
-			return parse(text)
+		switch plain := packet[1] == magicPlain; {
+		case plain != (seal == nil):
+		case plain:
+			return parse(packet[headerLen:])
+		default:
+			if text, err := seal.Open(nil, nil, packet[headerLen:], packet[:headerLen]); err == nil {
+				return parse(text)
+			}
 		}
 	}
 	return beat{}, errSealed

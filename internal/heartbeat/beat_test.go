@@ -23,7 +23,7 @@ func TestSeal(t *testing.T) {
 	keys := func(names ...string) seals {
 		var in [][]byte
 		for _, n := range names {
-			in = append(in, bytes.Repeat([]byte(n), 32))
+			in = append(in, bytes.Repeat([]byte(n), 32)) // "" is none
 		}
 		s, err := newSeals(in)
 		if err != nil {
@@ -38,14 +38,16 @@ func TestSeal(t *testing.T) {
 		wantRejected bool
 	}{
 		{name: "one key", seal: keys("a"), open: keys("a")},
-		{name: "no key", seal: nil, open: nil},
+		{name: "no key", seal: keys(), open: keys()},
+		{name: "the first key is read before it is written", seal: keys(""), open: keys("", "a")},
+		{name: "no key is read after one was written", seal: keys("", "a"), open: keys("a", "")},
 		{name: "the new key is read before it is written", seal: keys("a"), open: keys("a", "b")},
 		{name: "the old key is read after it was written", seal: keys("b", "a"), open: keys("a", "b")},
 		{name: "another key", seal: keys("a"), open: keys("b"), wantRejected: true},
-		{name: "in the clear where there is a key", seal: nil, open: keys("a"), wantRejected: true},
-		{name: "sealed where there is no key", seal: keys("a"), open: nil, wantRejected: true},
+		{name: "in the clear where there is a key", seal: keys(""), open: keys("a"), wantRejected: true},
+		{name: "sealed where there is no key", seal: keys("a"), open: keys(""), wantRejected: true},
 		{name: "one bit flipped", seal: keys("a"), open: keys("a"), change: func(p []byte) { p[len(p)-1] ^= 1 }, wantRejected: true},
-		{name: "said to be in the clear", seal: keys("a"), open: nil, change: func(p []byte) { p[1] = magicPlain }, wantRejected: true},
+		{name: "said to be in the clear", seal: keys("a"), open: keys(""), change: func(p []byte) { p[1] = magicPlain }, wantRejected: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

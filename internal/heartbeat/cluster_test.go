@@ -374,6 +374,52 @@ func TestNeverWorked(t *testing.T) {
 	})
 }
 
+// TestRotation: keys change on one node after the other, and nobody is held down
+// or may not answer meanwhile; nor does anybody who is left behind.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	old, fresh := []byte("a key that is not a secret at all"), []byte("nor is this one, to be sure")
+	for _, tt := range []struct {
+		name  string
+		steps [][][]byte
+	}{
+		{"from key to key", [][][]byte{{old}, {old, fresh}, {fresh, old}, {fresh}}},
+		{"from none to a key", [][][]byte{{}, {nil, fresh}, {fresh, nil}, {fresh}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, 4, nil)
+				set := func(nodes []*node, keys [][]byte) {
+					for _, nd := range nodes {
+						if err := nd.SetKeys(keys); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				set(c.nodes, tt.steps[0])
+				c.until("all are fit", 5*time.Second, c.allFit)
+				disturbed := func() bool { return c.someoneHoldsDown() || !c.allFit() }
+				for _, step := range tt.steps[1:] {
+					for _, nd := range c.nodes {
+						set([]*node{nd}, step)
+						c.never("a key disturbs", 5*time.Second, disturbed)
+					}
+				}
+				for _, nd := range c.nodes {
+					if n := nd.Counters().Rejected; n > 0 {
+						t.Errorf("%s rejected %d packets", nd.name, n)
+					}
+				}
+
+				c.crash(c.nodes[3])
+				took := c.until("all hold node-d down", time.Second, c.allHold("node-d"))
+				t.Logf("a node that dies then is found out after %v", took)
+			})
+		})
+	}
+}
+
 // TestRack: a node that dies with both that watch it is found out by their
 // successors.
 func TestRack(t *testing.T) {

@@ -134,6 +134,7 @@ func New(o Options) (*Monitor, error) {
 		changed:  make(chan struct{}, 1),
 		received: make(chan []byte, 256),
 		results:  make(chan probeResult),
+		keys:     seals{nil},
 		unfit:    Learning,
 	}, nil
 }
@@ -157,8 +158,9 @@ func (m *Monitor) SetPeers(peers []Peer) {
 	}
 }
 
-// SetKeys sets the keys: the first seals, all of them open. None: packets are
-// neither encrypted nor authenticated.
+// SetKeys sets the keys: the first seals, all of them open. An empty one, or none
+// at all, stands for packets that are neither encrypted nor authenticated. To
+// change keys, let everybody accept the new one before anybody seals with it.
 func (m *Monitor) SetKeys(keys [][]byte) error {
 	s, err := newSeals(keys)
 	if err != nil {
