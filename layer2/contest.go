@@ -172,7 +172,7 @@ func (l *loop) watch(now time.Time) {
 	if l.contests.shrunk {
 		l.contests.shrunk = false
 		l.tabulate(l.latestTable(now))
-		l.regroup()
+		l.regroup(now)
 	}
 	t := *l.engine.table.Load()
 	for addr, q := range l.contests.asks {
@@ -281,12 +281,11 @@ func (l *loop) contestDue() (at time.Time, ok bool) {
 }
 
 // regroup makes the ports speak for what is in the table.
-func (l *loop) regroup() {
-	addrs := l.addressesByPort()
-	for id, p := range l.ports {
-		p.addrs = addrs[id]
+func (l *loop) regroup(now time.Time) {
+	l.distribute()
+	for _, p := range l.ports {
 		if p.session != nil {
-			p.session.memberships.want(p.addrs)
+			l.attend(p, now)
 		}
 	}
 }

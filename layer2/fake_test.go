@@ -74,9 +74,12 @@ func (m *memory) Groups(link Interface) (Groups, error) {
 	return &memoryGroups{memory: m, link: link.Name}, nil
 }
 
-// hear delivers a frame to a port and waits until it is dealt with.
+// hear delivers a frame to a port and waits until it is dealt with. Of one that is
+// about no address heeded, the port never knows.
 func (m *memory) hear(link string, p Protocol, frame []byte) {
-	m.conn(link, p).frames <- frame
+	if c := m.conn(link, p); c.heeds(frame) {
+		c.frames <- frame
+	}
 	synctest.Wait()
 }
 
@@ -133,6 +136,29 @@ type memoryConn struct {
 	frames chan []byte
 	broken chan error
 	closed chan struct{}
+	heeded map[netip.Addr]bool // under memory's lock
+}
+
+func (c *memoryConn) Heed(addrs []netip.Addr) error {
+	c.memory.set(func() {
+		c.heeded = make(map[netip.Addr]bool)
+		for _, addr := range addrs {
+			c.heeded[addr] = true
+		}
+	})
+	return nil
+}
+
+func (c *memoryConn) heeds(frame []byte) (so bool) {
+	c.memory.set(func() {
+		if p, ok := parseARP(frame); ok {
+			so = c.heeded[p.SPA] || c.heeded[p.TPA]
+		}
+		if p, ok := parseNDP(frame); ok {
+			so = c.heeded[p.Src] || c.heeded[p.Target]
+		}
+	})
+	return so
 }
 
 func (c *memoryConn) Read(b []byte) (int, error) {

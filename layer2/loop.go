@@ -55,21 +55,14 @@ func (l *loop) apply(c Config, now time.Time) {
 			l.engine.log.Info("stopped answering on interface", "interface", id.Link, "protocol", id.Protocol.String())
 		}
 	}
-	addrs := l.addressesByPort()
-	for _, link := range c.Interfaces {
-		for _, protocol := range []Protocol{ARP, NDP} {
-			id := portID{Link: link.Name, Protocol: protocol}
-			if _, ok := wanted[id]; !ok {
-				continue
-			}
-			p := l.ports[id]
-			if p == nil {
-				p = &port{id: id, link: link}
-				l.ports[id] = p
-			}
-			p.addrs = addrs[id]
-			l.mend(p, now)
+	for id, link := range wanted {
+		if l.ports[id] == nil {
+			l.ports[id] = &port{id: id, link: link}
 		}
+	}
+	l.distribute()
+	for _, id := range l.sortedPorts() {
+		l.mend(l.ports[id], now)
 	}
 	l.inquire(now)
 }
@@ -157,23 +150,25 @@ func (l *loop) wanted() map[portID]Interface {
 	return out
 }
 
-// addressesByPort returns the addresses to speak for on each port.
-func (l *loop) addressesByPort() map[portID][]netip.Addr {
-	out := make(map[portID][]netip.Addr)
-	for _, a := range l.config.Announcements {
-		for _, link := range a.Interfaces {
-			id := portID{Link: link, Protocol: protocolOf(a.Addr)}
-			out[id] = append(out[id], a.Addr)
-		}
+// distribute gives every port the addresses that are its business.
+func (l *loop) distribute() {
+	for _, p := range l.ports {
+		p.addrs, p.heeded = nil, []netip.Addr{}
 	}
 	t := *l.engine.table.Load()
-	for addr := range l.contests.yields {
-		for _, link := range t[addr].interfaces {
-			id := portID{Link: link, Protocol: protocolOf(addr)}
-			out[id] = append(out[id], addr)
+	for _, addr := range slices.SortedFunc(maps.Keys(t), netip.Addr.Compare) {
+		o := t[addr]
+		for _, link := range o.interfaces {
+			p := l.ports[portID{Link: link, Protocol: protocolOf(addr)}]
+			if p == nil {
+				continue
+			}
+			p.heeded = append(p.heeded, addr)
+			if o.standing() != watching {
+				p.addrs = append(p.addrs, addr)
+			}
 		}
 	}
-	return out
 }
 
 func (l *loop) sortedPorts() []portID {

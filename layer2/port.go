@@ -23,6 +23,7 @@ type port struct {
 	id      portID
 	link    Interface
 	addrs   []netip.Addr // to speak for, sorted
+	heeded  []netip.Addr // to hear of, sorted: those, and what is watched
 	session *session     // nil while closed
 
 	err      error // what is wrong now
@@ -62,7 +63,17 @@ func (l *loop) mend(p *port, now time.Time) {
 			"interface", p.id.Link, "protocol", p.id.Protocol.String(), "mac", p.link.MAC.String())
 	}
 	p.retryAt = time.Time{} // joinSome sets it again if it must
+	l.attend(p, now)
 	l.assign(p)
+}
+
+// attend has p hear of its addresses, before anything is said about them.
+func (l *loop) attend(p *port, now time.Time) {
+	if err := p.session.heed(p.heeded); err != nil {
+		l.shut(p)
+		l.fail(p, fmt.Errorf("layer2: failed to filter on %v socket on %s: %w", p.id.Protocol, p.id.Link, err), now)
+		return
+	}
 	p.session.memberships.want(p.addrs)
 }
 
@@ -84,6 +95,9 @@ func (l *loop) joinSome(p *port, now time.Time) {
 
 // assign starts to announce what has become p's, and stops what no longer is.
 func (l *loop) assign(p *port) {
+	if p.session == nil {
+		return
+	}
 	t := *l.engine.table.Load()
 	keep := make(map[netip.Addr]bool, len(p.addrs))
 	for _, addr := range p.addrs {

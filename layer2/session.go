@@ -3,6 +3,7 @@ package layer2
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -10,6 +11,7 @@ import (
 type session struct {
 	openedAt    time.Time
 	conn        Conn
+	heeded      []netip.Addr // what conn was told; nil: nothing yet
 	memberships memberships
 	announced   map[netip.Addr]bool
 
@@ -55,6 +57,18 @@ func (l *loop) open(p *port, now time.Time) (*session, error) {
 		}
 	})
 	return s, nil
+}
+
+// heed has s hear of addrs, which it keeps; others may be left out.
+func (s *session) heed(addrs []netip.Addr) error {
+	if s.heeded != nil && slices.Equal(s.heeded, addrs) {
+		return nil
+	}
+	if err := s.conn.Heed(addrs); err != nil {
+		return err
+	}
+	s.heeded = addrs
+	return nil
 }
 
 // close returns after the reader's end.

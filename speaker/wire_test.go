@@ -30,6 +30,8 @@ func newCable() *cable { return &cable{arrived: make(chan []byte), cut: make(cha
 func (c *cable) Open(layer2.Interface, layer2.Protocol) (layer2.Conn, error) { return c, nil }
 func (c *cable) Groups(layer2.Interface) (layer2.Groups, error)              { return noGroups{}, nil }
 
+func (c *cable) Heed([]netip.Addr) error { return nil }
+
 func (c *cable) Read(frame []byte) (int, error) {
 	select {
 	case f := <-c.arrived:

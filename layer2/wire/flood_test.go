@@ -52,26 +52,70 @@ func runEngine() error {
 	return e.Run(ctx)
 }
 
-// BenchmarkFlood asks an engine that owns 5,000 addresses at a constant rate and
-// reports the share answered, the time to the answer, and the engine's CPU time
-// for each. The numbers are the machine's; nothing is asserted.
+// many are the addresses that the engine to be measured owns.
+func many(n int) []netip.Addr {
+	out := make([]netip.Addr, n)
+	for i := range out {
+		out[i] = netip.AddrFrom4([4]byte{198, 51, byte(100 + i>>8), byte(i)})
+	}
+	return out
+}
+
+// BenchmarkFlood asks an engine that owns 5,000 addresses for them at a constant
+// rate and reports the share answered, the time to the answer, and the engine's
+// CPU time for each. The numbers are the machine's; nothing is asserted.
 func BenchmarkFlood(b *testing.B) {
 	for _, rate := range []int{1000, 10000, 20000, 50000} {
 		b.Run(strconv.Itoa(rate)+"/s", func(b *testing.B) {
-			s := newCable(b)
-			addrs := make([]netip.Addr, 5000)
-			for i := range addrs {
-				addrs[i] = netip.AddrFrom4([4]byte{198, 51, byte(100 + i>>8), byte(i)})
+			c, owned := newCable(b), many(5000)
+			pid := c.startEngine(b, c.node.own(owned...))
+			cpu, latencies := c.flood(b, pid, owned, rate)
+			if len(latencies) == 0 {
+				b.Fatal("nothing was answered")
 			}
-			flood(b, s, s.node.own(addrs...), rate)
+			slices.Sort(latencies)
+			at := func(p int) float64 { return float64(latencies[(len(latencies)-1)*p/100].Microseconds()) }
+			b.ReportMetric(100*float64(len(latencies))/float64(b.N), "%answered")
+			b.ReportMetric(at(50), "p50-µs")
+			b.ReportMetric(at(99), "p99-µs")
+			b.ReportMetric(float64(cpu.Nanoseconds())/float64(len(latencies))/1000, "cpu-µs/answer")
 		})
 	}
 }
 
-func flood(b *testing.B, s cable, c layer2.Config, rate int) {
+// BenchmarkForeignFlood asks for what the engine does not own: addresses of
+// nobody, and every other one of a pool that several nodes share.
+func BenchmarkForeignFlood(b *testing.B) {
+	pool := many(10000)
+	var ours, theirs []netip.Addr
+	for i, addr := range pool {
+		if i%2 == 0 {
+			ours = append(ours, addr)
+		} else {
+			theirs = append(theirs, addr)
+		}
+	}
+	for name, foreign := range map[string][]netip.Addr{
+		"nobody's":     {netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("203.0.113.7")},
+		"another node": theirs,
+	} {
+		b.Run(name, func(b *testing.B) {
+			c := newCable(b)
+			pid := c.startEngine(b, c.node.own(ours...))
+			cpu, answers := c.flood(b, pid, foreign, 50000)
+			if len(answers) > 0 {
+				b.Errorf("%d answers", len(answers))
+			}
+			b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N)/1000, "cpu-µs/request")
+		})
+	}
+}
+
+// flood asks for addrs in turn, b.N times and at a constant rate, and returns the
+// engine's CPU time and how long each answer took.
+func (c cable) flood(b *testing.B, engine int, addrs []netip.Addr, rate int) (cpu time.Duration, latencies []time.Duration) {
 	b.Helper()
-	pid := s.startEngine(b, c)
-	tap := s.client.tap(unix.ETH_P_ARP)
+	tap := c.client.tap(unix.ETH_P_ARP)
 	raw, err := tap.c.SyscallConn()
 	segment.Must(b, err)
 	segment.Must(b, raw.Control(func(fd uintptr) { // our reader must not be what loses answers
@@ -80,9 +124,8 @@ func flood(b *testing.B, s cable, c layer2.Config, rate int) {
 	time.Sleep(300 * time.Millisecond) // past the first announcements
 
 	// The sender's MAC numbers the question; the answer brings it back.
-	question := request(client4, c.Announcements[0].Addr).frame(b)
+	question := request(client4, addrs[0]).frame(b)
 	sentAt := make([]time.Time, b.N)
-	var latencies []time.Duration
 	var mu sync.Mutex
 	var reader sync.WaitGroup
 	reader.Go(func() {
@@ -102,14 +145,14 @@ func flood(b *testing.B, s cable, c layer2.Config, rate int) {
 		}
 	})
 
-	cpu := cpuTime(b, pid)
+	cpu = cpuTime(b, engine)
 	b.ResetTimer()
 	begin := time.Now()
 	for i := range b.N {
 		for time.Since(begin) < time.Duration(i)*time.Second/time.Duration(rate) {
 			time.Sleep(100 * time.Microsecond)
 		}
-		addr := c.Announcements[i%len(c.Announcements)].Addr.As4()
+		addr := addrs[i%len(addrs)].As4()
 		copy(question[38:], addr[:])
 		question[22], question[23] = 0x06, 0
 		binary.BigEndian.PutUint32(question[24:], uint32(i))
@@ -119,7 +162,8 @@ func flood(b *testing.B, s cable, c layer2.Config, rate int) {
 		tap.send(question)
 	}
 	b.StopTimer()
-	took := time.Since(begin)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(b.N)/time.Since(begin).Seconds(), "asked/s")
 	for answered := -1; ; time.Sleep(300 * time.Millisecond) { // until no more come
 		mu.Lock()
 		before := answered
@@ -129,28 +173,17 @@ func flood(b *testing.B, s cable, c layer2.Config, rate int) {
 			break
 		}
 	}
-	cpu = cpuTime(b, pid) - cpu
+	cpu = cpuTime(b, engine) - cpu
 	segment.Must(b, tap.c.SetReadDeadline(time.Now()))
 	reader.Wait()
-
-	if len(latencies) == 0 {
-		latencies = append(latencies, took) // on a machine that is stuck
-	}
-	slices.Sort(latencies)
-	at := func(p int) float64 { return float64(latencies[(len(latencies)-1)*p/100].Microseconds()) }
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(b.N)/took.Seconds(), "asked/s")
-	b.ReportMetric(100*float64(len(latencies))/float64(b.N), "%answered")
-	b.ReportMetric(at(50), "p50-µs")
-	b.ReportMetric(at(99), "p99-µs")
-	b.ReportMetric(float64(cpu.Nanoseconds())/float64(len(latencies))/1000, "cpu-µs/answer")
+	return cpu, latencies
 }
 
-// startEngine runs an engine with c on the node, in a process of its own, until
+// startEngine runs an engine with that order on the node, in a process of its own, until
 // the test ends.
-func (s cable) startEngine(b *testing.B, c layer2.Config) (pid int) {
+func (c cable) startEngine(b *testing.B, order layer2.Config) (pid int) {
 	b.Helper()
-	config, err := json.Marshal(c)
+	config, err := json.Marshal(order)
 	segment.Must(b, err)
 	self, err := os.Executable()
 	segment.Must(b, err)
@@ -160,7 +193,7 @@ func (s cable) startEngine(b *testing.B, c layer2.Config) (pid int) {
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	segment.Must(b, err)
-	s.node.Do(func() { err = cmd.Start() })
+	c.node.Do(func() { err = cmd.Start() })
 	segment.Must(b, err)
 	b.Cleanup(func() {
 		segment.Must(b, cmd.Process.Signal(os.Interrupt))

@@ -145,6 +145,7 @@ func hostileARP(tb testing.TB) map[string][]byte {
 		"HLEN 0":                  change(frame, set(18, 0)),
 		"PLEN 255":                change(frame, set(19, 255)),
 		"in a VLAN we lack":       tagged(frame, 5),
+		"in a VLAN of eth0.7":     tagged(frame, 7),
 		"in two such VLANs":       tagged(tagged(frame, 5), 6),
 		"cut to the header":       frame[:14],
 		"cut in the lengths":      frame[:19],
@@ -181,6 +182,7 @@ func hostileNDP(tb testing.TB) map[string][]byte {
 		"payload length 65535":        change(frame, set(18, 0xff, 0xff)),
 		"fragment":                    change(frame, set(20, unix.IPPROTO_FRAGMENT)),
 		"in a VLAN we lack":           tagged(frame, 5),
+		"in a VLAN of eth0.7":         tagged(frame, 7),
 		"cut to the Ethernet header":  frame[:14],
 		"cut in the next header":      frame[:20],
 		"cut in the hop limit":        frame[:21],
@@ -234,10 +236,22 @@ func (p tap) next() string {
 }
 
 // TestHostileFrames: on a real cable none of them is answered, and none keeps the
-// next good question from being.
+// next good question from being; nor if the interface is promiscuous, as the port
+// of a bridge is or one that somebody watches, and takes in what is for others.
 func TestHostileFrames(t *testing.T) {
 	t.Parallel()
-	s := newCable(t)
+	for _, promiscuous := range []bool{false, true} {
+		s := newCable(t)
+		if promiscuous {
+			segment.Must(t, s.node.SetPromiscOn(s.node.Link("eth0")))
+		}
+		s.hostile(t)
+	}
+}
+
+func (s cable) hostile(t *testing.T) {
+	t.Helper()
+	s.node.vlan()
 	s.node.announce(owned4, owned6)
 	// The good questions come from another address than the hostile frames: the
 	// answers can be told apart, and come in order.

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 
 	"github.com/mdlayher/packet"
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/clarion-lb/clarion/layer2"
@@ -28,7 +30,8 @@ type Sockets struct{}
 // Open implements layer2.Wire. It fails if the interface is gone or down, and
 // without CAP_NET_RAW.
 func (Sockets) Open(link layer2.Interface, protocol layer2.Protocol) (layer2.Conn, error) {
-	program, err := filter(protocol)
+	rules := rulesOf(link, protocol)
+	program, err := bpf.Assemble(rules.anything())
 	if err != nil {
 		return nil, fmt.Errorf("invalid filter: %w", err)
 	}
@@ -49,7 +52,7 @@ func (Sockets) Open(link layer2.Interface, protocol layer2.Protocol) (layer2.Con
 		_ = c.Close()
 		return nil, plain(err)
 	}
-	return newConn(c, raw), nil
+	return newConn(c, raw, rules), nil
 }
 
 // prepare enlarges the buffers and takes the error that a socket bound to
@@ -86,6 +89,7 @@ func plain(err error) error {
 type conn struct {
 	socket *packet.Conn
 	raw    syscall.RawConn
+	rules  rules
 	read   *transfer
 	writes sync.Pool // of *transfer: answers and announcements may cross
 }
@@ -99,8 +103,8 @@ type transfer struct {
 	call  func(fd uintptr) (done bool)
 }
 
-func newConn(socket *packet.Conn, raw syscall.RawConn) *conn {
-	c := &conn{socket: socket, raw: raw, read: new(transfer)}
+func newConn(socket *packet.Conn, raw syscall.RawConn, rules rules) *conn {
+	c := &conn{socket: socket, raw: raw, rules: rules, read: new(transfer)}
 	c.read.call = func(fd uintptr) bool {
 		c.read.n, c.read.err = unix.Read(int(fd), c.read.frame)
 		return !errors.Is(c.read.err, unix.EAGAIN) // else wait, and be called again
@@ -114,6 +118,28 @@ func newConn(socket *packet.Conn, raw syscall.RawConn) *conn {
 		return t
 	}
 	return c
+}
+
+// Heed implements layer2.Conn. The kernel changes from one filter to the next
+// between two frames, and loses none.
+func (c *conn) Heed(addrs []netip.Addr) error {
+	// It grants net.core.optmem_max for the old and the new one together: 128 KiB,
+	// before Linux 6.8 it was 20 KiB.
+	for most := mostBuckets; most > 0; most /= 2 {
+		err := c.filter(c.rules.about(newSet(addrs, most)))
+		if !errors.Is(err, unix.ENOMEM) {
+			return err
+		}
+	}
+	return c.filter(c.rules.anything())
+}
+
+func (c *conn) filter(program []bpf.Instruction) error {
+	raw, err := bpf.Assemble(program)
+	if err != nil {
+		return fmt.Errorf("invalid filter: %w", err)
+	}
+	return plain(c.socket.SetBPF(raw))
 }
 
 // Read implements layer2.Conn.

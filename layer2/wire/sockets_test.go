@@ -26,6 +26,20 @@ import (
 	"github.com/clarion-lb/clarion/layer2/wire"
 )
 
+// vlan gives the host VLAN 7 of eth0, if the kernel can.
+func (h host) vlan() {
+	h.tb.Helper()
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.ParentIndex = "eth0.7", h.Index("eth0")
+	err := h.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: 7})
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		h.tb.Log("this kernel has no VLANs (modprobe 8021q): it is not seen that frames of eth0.7 are not for eth0")
+		return
+	}
+	segment.Must(h.tb, err)
+	h.Up("eth0.7")
+}
+
 // open opens a port's socket on the host's eth0.
 func (h host) open(p layer2.Protocol) layer2.Conn {
 	h.tb.Helper()
@@ -37,53 +51,120 @@ func (h host) open(p layer2.Protocol) layer2.Conn {
 	return c
 }
 
-// TestFilter: of all that arrives, only what asks for an address or claims one,
-// and is for this host, reaches the process.
+// TestFilter: of all that arrives, only what asks for an address or claims one, is
+// for this host and came in on this link reaches the process; and once it is known
+// which addresses matter, only what is about those.
 func TestFilter(t *testing.T) {
 	t.Parallel()
 	s := newCable(t)
-	unicast := request(client4, owned4)
-	unicast.dst = nodeMAC
+	segment.Must(t, s.node.SetPromiscOn(s.node.Link("eth0")))
+	s.node.vlan()
+
+	but := func(f func(p *packetARP)) []byte {
+		p := request(client4, owned4)
+		f(&p)
+		return p.frame(t)
+	}
+	foreign4, foreign6 := netip.MustParseAddr("192.0.2.81"), netip.MustParseAddr("2001:db8::81")
 	probe := packetNDP{
 		srcMAC: clientMAC, dstMAC: nodeMAC, src: client6, dst: owned6,
 		message: &ndp.NeighborSolicitation{TargetAddress: owned6},
 	}
+	ask4, ask6 := request(client4, owned4).frame(t), solicit(t, client6, owned6).frame(t)
 	ip := func(etherType uint16) []byte {
 		return append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 0xc1, byte(etherType >> 8), byte(etherType)}, make([]byte, 100)...)
 	}
-	elsewhere, group := request(client4, owned4), request(client4, owned4)
-	elsewhere.dst, group.dst = otherMAC, allNodesMAC
-	reply := request(client4, owned4)
-	reply.op = arp.OperationReply
-	gratuitous := advertise(otherMAC, allNodesMAC, owned6, allNodes)
-	routed := solicit(t, client6, owned6).frame(t)
-	routed[21] = 64
-
-	for protocol, pass := range map[layer2.Protocol][][]byte{
-		layer2.ARP: {request(client4, owned4).frame(t), unicast.frame(t), reply.frame(t)},
-		layer2.NDP: {solicit(t, client6, owned6).frame(t), probe.frame(t), gratuitous.frame(t)},
+	for protocol, tc := range map[layer2.Protocol]struct{ drop, foreign, pass [][]byte }{
+		layer2.ARP: {
+			drop: [][]byte{
+				ip(0x0800), tagged(ask4, 5), tagged(ask4, 7),
+				but(func(p *packetARP) { p.dst = otherMAC }),
+				but(func(p *packetARP) { p.dst = allNodesMAC }),
+			},
+			foreign: [][]byte{
+				request(client4, foreign4).frame(t),
+				but(func(p *packetARP) { p.op, p.dst, p.tpa = arp.OperationReply, nodeMAC, foreign4 }),
+			},
+			pass: [][]byte{
+				ask4,
+				but(func(p *packetARP) { p.dst = nodeMAC }),
+				but(func(p *packetARP) { p.op = arp.OperationReply }),
+				but(func(p *packetARP) { p.spa, p.tpa = owned4, foreign4 }), // says more than it asks
+			},
+		},
+		layer2.NDP: {
+			drop: [][]byte{
+				ip(0x86dd), ip(0x88cc), tagged(ask6, 5), tagged(ask6, 7),
+				change(ask6, set(0, otherMAC[:]...)),
+				change(ask6, set(21, 64)), // hop limit
+			},
+			foreign: [][]byte{
+				solicit(t, client6, foreign6).frame(t),
+				advertise(otherMAC, allNodesMAC, foreign6, allNodes).frame(t),
+			},
+			pass: [][]byte{
+				ask6,
+				probe.frame(t),
+				advertise(otherMAC, allNodesMAC, owned6, allNodes).frame(t),
+				solicit(t, owned6, foreign6).frame(t),
+			},
+		},
 	} {
 		c := s.node.open(protocol)
 		t.Cleanup(func() { _ = c.Close() })
 		tap := s.client.tap(unix.ETH_P_ARP)
-		for _, f := range [][]byte{
-			ip(0x0800), ip(0x86dd), ip(0x88cc), elsewhere.frame(t), group.frame(t), routed, tagged(pass[0], 5),
-		} {
-			tap.send(f)
+		pass := func(drop, pass [][]byte) {
+			t.Helper()
+			for _, f := range drop {
+				tap.send(f)
+			}
+			var want, got []string
+			for _, f := range pass {
+				tap.send(f)
+				want = append(want, hex.EncodeToString(f))
+			}
+			b := make([]byte, 2048)
+			for range pass {
+				n, err := c.Read(b)
+				segment.Must(t, err)
+				got = append(got, hex.EncodeToString(b[:n]))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%v: %s", protocol, diff)
+			}
 		}
-		var want, got []string
-		for _, f := range pass {
-			tap.send(f)
-			want = append(want, hex.EncodeToString(f))
+		pass(tc.drop, append(tc.foreign, tc.pass...))
+		segment.Must(t, c.Heed([]netip.Addr{owned4, owned6}))
+		pass(append(tc.drop, tc.foreign...), tc.pass)
+		segment.Must(t, c.Heed([]netip.Addr{foreign4, foreign6}))
+		pass(append(tc.drop, tc.pass[0]), tc.foreign)
+	}
+}
+
+// TestFilterChanges: while the addresses that matter come and go, no frame about
+// one that stays is lost, and the largest filter is granted.
+func TestFilterChanges(t *testing.T) {
+	t.Parallel()
+	s := newCable(t)
+	c := s.node.open(layer2.ARP)
+	t.Cleanup(func() { _ = c.Close() })
+	tap := s.client.tap(unix.ETH_P_ARP)
+	frame := request(client4, owned4).frame(t)
+	b := make([]byte, 2048)
+	for i, others := range []int{0, 1, 12000, 3, 400, 12000, 50, 12000, 0} {
+		for k := range 20 {
+			frame[27] = byte(i*20 + k) // the last octet of the sender's MAC
+			tap.send(frame)
+			if k == 10 {
+				segment.Must(t, c.Heed(append(many(others), owned4)))
+			}
 		}
-		b := make([]byte, 2048)
-		for range pass {
+		for k := range 20 {
 			n, err := c.Read(b)
 			segment.Must(t, err)
-			got = append(got, hex.EncodeToString(b[:n]))
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%v: %s", protocol, diff)
+			if n < 42 || b[27] != byte(i*20+k) {
+				t.Fatalf("of %d others, frame %d is lost: heard %x", others, k, b[:n])
+			}
 		}
 	}
 }
