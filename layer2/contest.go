@@ -52,6 +52,7 @@ type contests struct {
 	defended map[netip.Addr]time.Time
 	nextFree time.Time // when the next free address may be asked for
 	shrunk   bool      // yields has, and the table has not
+	begun    bool      // addresses are answered that are not announced yet
 }
 
 // inquiry is an address that the segment is asked about.
@@ -180,6 +181,12 @@ func (l *loop) watch(now time.Time) {
 			l.pursue(addr, t[addr], q, now)
 		}
 	}
+	if l.contests.begun { // all at once: a dead node may leave thousands behind
+		l.contests.begun = false
+		for _, p := range l.ports {
+			l.assign(p)
+		}
+	}
 }
 
 // pursue asks about an address once more, or comes to a verdict.
@@ -235,7 +242,7 @@ func (l *loop) ask(addr netip.Addr) bool {
 	return asked
 }
 
-// begin makes an address this node's to answer for, and announces it.
+// begin makes an address this node's to answer for; watch has it announced.
 func (l *loop) begin(addr netip.Addr) {
 	delete(l.contests.asks, addr)
 	o := (*l.engine.table.Load())[addr]
@@ -248,7 +255,7 @@ func (l *loop) begin(addr netip.Addr) {
 		o.record.conflict.Store(nil)
 	}
 	l.changed = true
-	l.portsOf(addr, l.assign)
+	l.contests.begun = true
 }
 
 // portsOf calls do for the open ports of an address.

@@ -52,15 +52,6 @@ func runEngine() error {
 	return e.Run(ctx)
 }
 
-// many are the addresses that the engine to be measured owns.
-func many(n int) []netip.Addr {
-	out := make([]netip.Addr, n)
-	for i := range out {
-		out[i] = netip.AddrFrom4([4]byte{198, 51, byte(100 + i>>8), byte(i)})
-	}
-	return out
-}
-
 // BenchmarkFlood asks an engine that owns 5,000 addresses for them at a constant
 // rate and reports the share answered, the time to the answer, and the engine's
 // CPU time for each. The numbers are the machine's; nothing is asserted.
