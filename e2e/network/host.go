@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// device is the name of every host's interface to its switch.
+// device is the name that every host's interface to its switch is born with.
 const device = "eth0"
 
 // HostOptions describe a host on a switch.
@@ -24,11 +24,12 @@ type HostOptions struct {
 	Forward   bool             // the host forwards packets, as nodes and routers do
 }
 
-// Host is a machine on the segment: a namespace with one interface, eth0.
+// Host is a machine on the segment: a namespace with one interface, eth0 unless RestartLink names it otherwise.
 type Host struct {
 	*Namespace
 	sw      *Switch
 	options HostOptions
+	device  string // the name of its interface now
 }
 
 // NewHost makes a host and plugs it into the switch.
@@ -37,7 +38,7 @@ func NewHost(sw *Switch, options HostOptions) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{Namespace: ns, sw: sw, options: options}
+	h := &Host{Namespace: ns, sw: sw, options: options, device: device}
 	if err := h.configure(); err != nil {
 		h.Close()
 		return nil, err
@@ -67,19 +68,19 @@ func (h *Host) configure() error {
 			return err
 		}
 	}
-	if err := h.sw.plug(h.options.Name, h.Namespace, device, h.options.MAC); err != nil {
+	if err := h.sw.plug(h.options.Name, h.Namespace, h.device, h.options.MAC); err != nil {
 		return err
 	}
-	link, err := h.links.LinkByName(device)
+	link, err := h.links.LinkByName(h.device)
 	if err != nil {
-		return fmt.Errorf("network: failed to find %s of %s: %w", device, h.name, err)
+		return fmt.Errorf("network: failed to find %s of %s: %w", h.device, h.name, err)
 	}
 	for _, prefix := range h.options.Addresses {
 		if err := h.links.AddrAdd(link, &netlink.Addr{IPNet: ipNet(prefix)}); err != nil {
 			return fmt.Errorf("network: failed to give %s the address %s: %w", h.name, prefix, err)
 		}
 	}
-	if err := h.up(device); err != nil {
+	if err := h.up(h.device); err != nil {
 		return err
 	}
 	if err := h.waitUp(); err != nil {
@@ -97,9 +98,10 @@ func (h *Host) configure() error {
 	return nil
 }
 
-// Connect lays a second cable, from a new interface of the host to another switch. It makes a router.
+// Connect lays another cable, from a new interface of the host to a switch, where its port is called after both: "tor-eth1". To another
+// switch it makes a router, to the same one a host with two network cards.
 func (h *Host) Connect(sw *Switch, name string, addresses []netip.Prefix) error {
-	if err := sw.plug(h.name, h.Namespace, name, nil); err != nil {
+	if err := sw.plug(h.name+"-"+name, h.Namespace, name, nil); err != nil {
 		return err
 	}
 	link, err := h.links.LinkByName(name)
@@ -131,7 +133,7 @@ func (h *Host) waitUp() error {
 }
 
 func (h *Host) isUp() (bool, error) {
-	near, err := h.links.LinkByName(device)
+	near, err := h.links.LinkByName(h.device)
 	if err != nil {
 		return false, err
 	}
@@ -159,7 +161,7 @@ func (h *Host) isUp() (bool, error) {
 // AddRoute sends packets for prefix through via, or, when via is the zero Addr, onto the segment itself: then the host
 // resolves every address in prefix by ARP or NDP. A route that exists is replaced.
 func (h *Host) AddRoute(prefix netip.Prefix, via netip.Addr) error {
-	link, err := h.links.LinkByName(device)
+	link, err := h.links.LinkByName(h.device)
 	if err == nil {
 		route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(prefix)}
 		if via.IsValid() {
@@ -180,9 +182,9 @@ func (h *Host) MAC() net.HardwareAddr { return h.options.MAC }
 
 // Index returns the interface index of eth0.
 func (h *Host) Index() (int, error) {
-	link, err := h.links.LinkByName(device)
+	link, err := h.links.LinkByName(h.device)
 	if err != nil {
-		return 0, fmt.Errorf("network: failed to find %s of %s: %w", device, h.name, err)
+		return 0, fmt.Errorf("network: failed to find %s of %s: %w", h.device, h.name, err)
 	}
 	return link.Attrs().Index, nil
 }
@@ -226,9 +228,9 @@ type Neighbour struct {
 
 // Neighbours returns the neighbour cache of eth0, both families, in no particular order.
 func (h *Host) Neighbours() ([]Neighbour, error) {
-	link, err := h.links.LinkByName(device)
+	link, err := h.links.LinkByName(h.device)
 	if err != nil {
-		return nil, fmt.Errorf("network: failed to find %s of %s: %w", device, h.name, err)
+		return nil, fmt.Errorf("network: failed to find %s of %s: %w", h.device, h.name, err)
 	}
 	var all []Neighbour
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
@@ -247,7 +249,7 @@ func (h *Host) Neighbours() ([]Neighbour, error) {
 
 // ForgetNeighbours empties the neighbour cache of eth0, so that the next packet resolves again.
 func (h *Host) ForgetNeighbours(ctx context.Context) error {
-	_, err := h.Exec(ctx, "ip", "neigh", "flush", "dev", device)
+	_, err := h.Exec(ctx, "ip", "neigh", "flush", "dev", h.device)
 	return err
 }
 
