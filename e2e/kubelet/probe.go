@@ -16,8 +16,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// notReadyPeriod is how often a container that has not passed its probe is probed, unless it asks for more.
-const notReadyPeriod = 500 * time.Millisecond
+const (
+	// notReadyPeriod is how often a container that has not passed its probe is probed, unless it asks for more.
+	notReadyPeriod = 500 * time.Millisecond
+	// firstLook is when a container is probed for readiness at the latest. A longer initial delay spares a slow machine some Events;
+	// here it would only be waited for, whenever anything restarts.
+	firstLook = 500 * time.Millisecond
+)
 
 // probe runs the container's probes until ctx ends: the start-up probe first, then the others side by side. A failed start-up or
 // liveness probe is reported to unhealthy.
@@ -69,7 +74,11 @@ func (c *container) probe(ctx context.Context, unhealthy chan<- string) {
 
 // repeat probes until ctx ends and reports every change of the verdict, which starts out undecided.
 func (c *container) repeat(ctx context.Context, probe *corev1.Probe, report func(ok bool, message string)) {
-	if !pause(ctx, time.Duration(probe.InitialDelaySeconds)*time.Second) {
+	delay := time.Duration(probe.InitialDelaySeconds) * time.Second
+	if probe == c.spec.ReadinessProbe {
+		delay = min(delay, firstLook)
+	}
+	if !pause(ctx, delay) {
 		return
 	}
 	passes, failures, verdict, decided := int32(0), int32(0), false, false
