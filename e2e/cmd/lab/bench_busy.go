@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/clarion-lb/clarion/e2e/frames"
-	"github.com/clarion-lb/clarion/e2e/lab"
 )
 
 // keepBusy starts two endless loops for each processor and returns what ends them.
@@ -65,8 +64,7 @@ func (s *stage) idle(ctx context.Context, show *table, length time.Duration) err
 
 // verdicts returns what the speakers have logged since then about the standing of nodes.
 func (s *stage) verdicts(ctx context.Context, since time.Time) ([]string, error) {
-	out, err := s.lab.Kubectl(ctx, "-n", lab.ProductNamespace, "logs", "-l", lab.SpeakerPods, "--prefix", "--tail=-1", "--max-log-requests=30",
-		"--since-time="+since.UTC().Format(time.RFC3339))
+	out, err := s.logs(ctx, since)
 	if err != nil {
 		return nil, err
 	}

@@ -183,12 +183,8 @@ func (b *failoverBench) repeat(ctx context.Context, s *stage, show *table, e exe
 			return err
 		}
 		rows.add(samples, takeovers)
-		for k := range samples {
-			for _, sample := range samples[k] {
-				if b.verbose && e.steps[k].row != "" {
-					show.note("%s %-15s %s round %d: %s; %d stolen", at.Format("15:04:05.000"), e.steps[k].row, node, i+1, sample, takeovers)
-				}
-			}
+		if b.verbose {
+			s.tell(ctx, show, e, told{at, fmt.Sprintf("%s, round %d", node, i+1), samples, takeovers})
 		}
 	}
 	if b.away {
@@ -197,4 +193,31 @@ func (b *failoverBench) repeat(ctx context.Context, s *stage, show *table, e exe
 		}
 	}
 	return show.rows(rows)
+}
+
+// told is a round that is told of.
+type told struct {
+	at        time.Time
+	what      string
+	samples   [][]sample
+	takeovers int
+}
+
+// tell shows a round, and if it was odd what the speakers have to say of it.
+func (s *stage) tell(ctx context.Context, show *table, e exercise, t told) {
+	odd := t.takeovers > 0
+	for i, families := range t.samples {
+		for k := range families {
+			if e.steps[i].row != "" {
+				show.note("%s %s, %s: %s; %d stolen", t.at.Format("15:04:05.000"), t.what, e.steps[i].row, &families[k], t.takeovers)
+				odd = odd || families[k].odd(e.steps[i].planned)
+			}
+		}
+	}
+	if !odd || !s.lab.APIServer().Running() {
+		return
+	}
+	if logs, err := s.logs(ctx, t.at); err == nil {
+		show.note("%s", logs)
+	}
 }

@@ -98,7 +98,12 @@ func stolen(records []frames.Record, owners map[netip.Addr]string, struck string
 	return slices.Compact(all)
 }
 
-func (s sample) String() string {
+// odd reports whether somebody should have a look at why.
+func (s *sample) odd(planned bool) bool {
+	return s.outage > 450*time.Millisecond || s.overlap > 100*time.Millisecond || planned && s.lost > 0
+}
+
+func (s *sample) String() string {
 	return fmt.Sprintf("outage %s, lost %d, claimed by %q after %s, two answered for %s and %d times, nobody for %s",
 		s.outage.Round(time.Millisecond), s.lost, s.by, s.claim.Round(time.Millisecond), s.overlap, s.twice, s.unanswered.Round(time.Millisecond))
 }

@@ -56,7 +56,16 @@ func setTheStage(ctx context.Context, l *lab.Lab, flags []string) (*stage, error
 			return nil, err
 		}
 	}
-	return s, s.findOwners(ctx, home)
+	if err := s.findOwners(ctx, home); err != nil {
+		return nil, err
+	}
+	// An address is new for ten seconds, and in that time whoever takes it over proves first that it is free.
+	select {
+	case <-time.After(12 * time.Second):
+		return s, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // addSpeakerFlags changes the command line of all speakers.
@@ -172,3 +181,9 @@ func (s *stage) answeredByOwners(records []frames.Record) bool {
 
 // nodes returns the nodes that can be struck, sorted.
 func (s *stage) nodes() []string { return slices.Sorted(maps.Keys(s.targets)) }
+
+// logs returns what the speakers that run have logged since then.
+func (s *stage) logs(ctx context.Context, since time.Time) (string, error) {
+	return s.lab.Kubectl(ctx, "-n", lab.ProductNamespace, "logs", "-l", lab.SpeakerPods, "--prefix", "--timestamps", "--tail=-1", "--max-log-requests=30",
+		"--since-time="+since.UTC().Format(time.RFC3339))
+}
