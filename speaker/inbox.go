@@ -2,6 +2,7 @@ package speaker
 
 import (
 	"net/netip"
+	"regexp"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -24,6 +25,7 @@ type facts struct {
 	snapshot *config.Snapshot // nil: unchanged
 	members  *announce.Members
 	links    *[]announce.Link
+	exclude  *[]*regexp.Regexp
 	silent   map[netip.Addr]silence // nil: unchanged
 	// services holds the changed ones; a nil value is a deletion.
 	services map[types.NamespacedName]*announce.Service
@@ -70,6 +72,9 @@ func (f *facts) apply(plan *announce.Plan) {
 	}
 	if f.links != nil {
 		plan.SetLinks(*f.links)
+	}
+	if f.exclude != nil {
+		plan.SetExclude(*f.exclude)
 	}
 	for name, svc := range f.services {
 		if svc == nil {

@@ -21,7 +21,7 @@ import (
 type Options struct {
 	// Node is the name of this node in Kubernetes and in the membership.
 	Node string
-	// Exclude are expressions for interface names to leave alone.
+	// Exclude are expressions for interface names to leave alone, until SetExclude.
 	Exclude []*regexp.Regexp
 	// IgnoreExcludeLabel lets nodes labelled
 	// node.kubernetes.io/exclude-from-external-load-balancers announce.
@@ -79,6 +79,11 @@ func (s *Speaker) SetMembers(m announce.Members) {
 // SetLinks replaces the interfaces of this node.
 func (s *Speaker) SetLinks(links []announce.Link) {
 	s.inbox.put(func(f *facts) { f.links = &links })
+}
+
+// SetExclude replaces the expressions for interface names to leave alone.
+func (s *Speaker) SetExclude(exclude []*regexp.Regexp) {
+	s.inbox.put(func(f *facts) { f.exclude = &exclude })
 }
 
 // SetLayer2Status says what the layer-2 engine does. It changes what is reported,

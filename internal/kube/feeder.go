@@ -56,7 +56,9 @@ func (f *feeder) reconcileConfiguration(state *configState) reconcile.Func {
 		if err != nil {
 			return reconcile.Result{}, err
 		}
-		return reconcile.Result{}, state.write(ctx, problems)
+		ailing := f.troubles.all()
+		f.troubles.tell(ctx, ailing)
+		return reconcile.Result{}, state.write(ctx, append(problems, ailing...))
 	}
 }
 

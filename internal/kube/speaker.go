@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/clarion-lb/clarion/api/v1beta1"
 	"github.com/clarion-lb/clarion/config"
@@ -44,12 +45,18 @@ type Speaker struct {
 	status    []*serviceStatus // one per protocol
 	sessions  *sessionEvents
 	conflicts *conflicts
+	troubles  *troubles
 	synced    atomic.Bool
 }
 
 // NewSpeaker returns a connection that is not yet made.
 func NewSpeaker(o SpeakerOptions) *Speaker {
-	s := &Speaker{SpeakerOptions: o, sessions: newSessionEvents(o.Namespace, o.Node), conflicts: newConflicts(o.Node, o.Conflicts)}
+	s := &Speaker{
+		SpeakerOptions: o,
+		sessions:       newSessionEvents(o.Namespace, o.Node),
+		conflicts:      newConflicts(o.Node, o.Conflicts),
+		troubles:       newTroubles(o.Node, o.Log),
+	}
 	for _, kind := range []statusKind{layer2Status(), bgpStatus()} {
 		s.status = append(s.status, newServiceStatus(kind, o.Namespace, o.Node))
 	}
@@ -83,6 +90,11 @@ func (s *Speaker) Sessions(all []Session) { s.sessions.report(all) }
 // block.
 func (s *Speaker) Conflicted() { s.conflicts.changed() }
 
+// Ailing takes note of what somebody has found that ails this node, in place of
+// what he found before; it is told in the node's ConfigurationState and in Events
+// on the Node. It does not block.
+func (s *Speaker) Ailing(by string, problems ...config.Problem) { s.troubles.found(by, problems) }
+
 // Run feeds facts until ctx ends. The error finishes the sentence of what
 // failed; nil after a cancelled ctx.
 func (s *Speaker) Run(ctx context.Context) error {
@@ -98,6 +110,7 @@ func (s *Speaker) Run(ctx context.Context) error {
 	}
 	owner := nodeOwner(m.GetClient(), s.Node)
 	feeder := &feeder{Speaker: s, reader: m.GetClient()}
+	s.troubles.reader, s.troubles.events = m.GetClient(), m.GetEventRecorder("metallb-speaker")
 	state := &configState{
 		client:    m.GetClient(),
 		live:      m.GetAPIReader(),
@@ -157,6 +170,7 @@ func (f *feeder) watchConfiguration(m manager.Manager, state *configState) error
 	return watchConfiguration(m, one).
 		Watches(&corev1.Node{}, one, builder.WithPredicates(nodeChanged())).
 		Watches(&corev1.Secret{}, one).
+		WatchesRawSource(source.Func(f.troubles.queue.connect)).
 		Complete(f.metered(f.reconcileConfiguration(state)))
 }
 

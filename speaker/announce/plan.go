@@ -3,6 +3,7 @@ package announce
 import (
 	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -115,6 +116,12 @@ func (p *Plan) Unseen() []netip.Addr {
 // SetLinks replaces the facts of this node's interfaces.
 func (p *Plan) SetLinks(links []Link) {
 	p.local.Links = links
+	p.stale = true
+}
+
+// SetExclude replaces the expressions for interfaces to leave alone.
+func (p *Plan) SetExclude(exclude []*regexp.Regexp) {
+	p.local.Exclude = exclude
 	p.stale = true
 }
 

@@ -3,6 +3,8 @@ package announce_test
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -122,5 +124,25 @@ func TestRoutesStayThatDoNotChange(t *testing.T) {
 	}
 	if len(r.Changed) != 100 {
 		t.Errorf("%d verdicts say that a router is lost, want 100", len(r.Changed))
+	}
+}
+
+// TestExcludeAnew: a list of interfaces to leave alone that changes is followed
+// like any other fact.
+func TestExcludeAnew(t *testing.T) {
+	t.Parallel()
+
+	p := announce.NewPlan(announce.Local{Node: "node-a", Links: []announce.Link{linkOf("eth0"), linkOf("eth1")}})
+	p.SetSnapshot(&config.Snapshot{})
+	for _, tt := range []struct{ exclude, want string }{{"^$", "eth0 eth1"}, {"^eth0", "eth1"}, {"eth", ""}, {"1", "eth0"}} {
+		p.SetExclude([]*regexp.Regexp{regexp.MustCompile(tt.exclude)})
+		p.Revise()
+		var names []string
+		for _, i := range p.Layer2().Interfaces {
+			names = append(names, i.Name)
+		}
+		if got := strings.Join(names, " "); got != tt.want {
+			t.Errorf("without %s: %q, want %q", tt.exclude, got, tt.want)
+		}
 	}
 }
