@@ -40,6 +40,7 @@ var imports = map[string][]string{
 	"internal/members":   {},
 	"internal/mounted":   {},
 	"internal/metrics":   {"allocator", "bgp", "bgp/bfd", "layer2", "speaker/announce"},
+	"internal/pitfalls":  {"config", "speaker/announce"},
 	"internal/segment":   {}, // for tests: no package of the product may import it
 }
 
