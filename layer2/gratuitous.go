@@ -14,8 +14,11 @@ const (
 	firstBurst = 256
 	firstPause = time.Millisecond
 
-	// repeatPause spaces the repeats of all addresses together: 200 per second.
+	// repeatPause spaces the repeats of all addresses together: 200 per second. Up
+	// to repeatBurst that are due go out in one, and their pauses follow in one too:
+	// with thousands of addresses it is waking up that costs.
 	repeatPause = 5 * time.Millisecond
+	repeatBurst = 20
 )
 
 // repeats returns when an announcement is repeated, counted from its first
@@ -91,13 +94,24 @@ func (g *gratuitous) take(now time.Time) []onLink {
 	if g.urgent() {
 		return g.takeFirsts(now)
 	}
-	if len(g.repeats) == 0 || now.Before(g.repeats[0].due) || now.Before(g.nextAgain) {
+	return g.takeRepeats(now)
+}
+
+func (g *gratuitous) takeRepeats(now time.Time) []onLink {
+	if now.Before(g.nextAgain) {
 		return nil
 	}
-	g.nextAgain = now.Add(repeatPause)
-	j := heap.Pop(&g.repeats).(*job)
-	g.plan(j, now)
-	return []onLink{j.what}
+	var out []onLink
+	for len(g.repeats) > 0 && !now.Before(g.repeats[0].due) && len(out) < repeatBurst {
+		j := heap.Pop(&g.repeats).(*job)
+		if j.cancelled {
+			continue
+		}
+		g.plan(j, now)
+		out = append(out, j.what)
+	}
+	g.nextAgain = now.Add(time.Duration(len(out)) * repeatPause)
+	return out
 }
 
 func (g *gratuitous) takeFirsts(now time.Time) []onLink {

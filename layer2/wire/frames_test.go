@@ -235,6 +235,42 @@ func (p tap) next() string {
 	}
 }
 
+// mldRecord is what a report of multicast listeners says of one group.
+type mldRecord struct {
+	group  netip.Addr
+	change byte
+}
+
+// How a membership of all sources begins and ends (RFC 3810, 5.2.12).
+const (
+	mldLeft   = 3 // CHANGE_TO_INCLUDE_MODE, of nothing
+	mldJoined = 4 // CHANGE_TO_EXCLUDE_MODE, of nothing
+)
+
+// reported waits for a report, and returns the records that came before it.
+func (p tap) reported(group netip.Addr, change byte) (before []mldRecord) {
+	p.t.Helper()
+	segment.Must(p.t, p.c.SetReadDeadline(time.Now().Add(time.Minute)))
+	b := make([]byte, 2048)
+	for {
+		n, _, err := p.c.ReadFrom(b)
+		if err != nil {
+			p.t.Fatalf("change %d of %s is not reported, but %v: %v", change, group, before, err)
+		}
+		// Ethernet, IPv6, the router alert (RFC 2711), then a report of version 2.
+		if n < 70 || b[20] != unix.IPPROTO_HOPOPTS || b[62] != 143 {
+			continue
+		}
+		for r := b[70:n]; len(r) >= 20; r = r[20+16*int(binary.BigEndian.Uint16(r[2:])):] {
+			record := mldRecord{group: netip.AddrFrom16([16]byte(r[4:20])), change: r[0]}
+			if record == (mldRecord{group, change}) {
+				return before
+			}
+			before = append(before, record)
+		}
+	}
+}
+
 // TestHostileFrames: on a real cable none of them is answered, and none keeps the
 // next good question from being; nor if the interface is promiscuous, as the port
 // of a bridge is or one that somebody watches, and takes in what is for others.
@@ -300,6 +336,57 @@ func (s cable) hostile(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestSolicitations: every form of the question gets the answer that RFC 4861,
+// 7.2.4 asks for. Override is always set, Router never; Solicited is, except where
+// the asker has no address yet to be told at.
+func TestSolicitations(t *testing.T) {
+	t.Parallel()
+	s := newCable(t)
+	twin := netip.MustParseAddr("2001:db8:1::80") // shares its group with owned6
+	e := s.node.announce(owned6, twin)
+	but := func(f func(p *packetNDP, ns *ndp.NeighborSolicitation)) []byte {
+		p := solicit(t, client6, owned6)
+		f(&p, p.message.(*ndp.NeighborSolicitation))
+		return p.frame(t)
+	}
+	linkLocal := s.client.LinkLocal("eth0")
+	toAsker := advertise(nodeMAC, clientMAC, owned6, client6)
+	toAll := advertise(nodeMAC, allNodesMAC, owned6, allNodes)
+	p := s.client.tap(unix.ETH_P_IPV6)
+	for i, tc := range []struct {
+		name     string
+		question []byte
+		answer   packetNDP
+	}{
+		{"to the group", solicit(t, client6, owned6).frame(t), toAsker},
+		{"for the other address of the group", solicit(t, client6, twin).frame(t), advertise(nodeMAC, clientMAC, twin, client6)},
+		{"from a link-local address", solicit(t, linkLocal, owned6).frame(t), advertise(nodeMAC, clientMAC, owned6, linkLocal)},
+		{"to us", but(func(p *packetNDP, _ *ndp.NeighborSolicitation) { p.dst, p.dstMAC = owned6, nodeMAC }), toAsker},
+		{"to us, without the asker's MAC", but(func(p *packetNDP, ns *ndp.NeighborSolicitation) {
+			p.dst, p.dstMAC, ns.Options = owned6, nodeMAC, nil
+		}), toAsker},
+		{"for the MAC of another than the sender", but(func(p *packetNDP, ns *ndp.NeighborSolicitation) {
+			ns.Options = []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Source, Addr: otherMAC[:]}}
+		}), advertise(nodeMAC, otherMAC, owned6, client6)},
+		{"duplicate address detection", but(func(p *packetNDP, ns *ndp.NeighborSolicitation) {
+			p.src, ns.Options = netip.IPv6Unspecified(), nil
+		}), toAll},
+		{"the same, enhanced (RFC 7527)", but(func(p *packetNDP, ns *ndp.NeighborSolicitation) {
+			p.src, ns.Options = netip.IPv6Unspecified(), []ndp.Option{ndp.NewNonce()}
+		}), toAll},
+	} {
+		p.send(tc.question)
+		for want := hex.EncodeToString(tc.answer.frame(t)); p.next() != want; {
+			continue
+		}
+		// An announcement looks like the answer to everybody.
+		segment.Eventually(t, tc.name+": it is answered", func() bool {
+			a := e.Status().Addresses
+			return a[0].Responses+a[1].Responses == uint64(i+1)
+		})
 	}
 }
 

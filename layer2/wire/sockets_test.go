@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +227,27 @@ func TestMemberships(t *testing.T) {
 	}
 	e.Set(s.node.own())
 	segment.Eventually(t, "out of the group", func() bool { return !s.node.groups()[group] })
+}
+
+// TestMembershipReports: what snooping switches go by (RFC 3810): the group of an
+// address is reported when it is joined, and again when it is left, which it is
+// with the last of the addresses that share it.
+func TestMembershipReports(t *testing.T) {
+	t.Parallel()
+	s := newCable(t)
+	p := s.client.tap(unix.ETH_P_IPV6)
+	twin, other := netip.MustParseAddr("2001:db8:1::80"), netip.MustParseAddr("2001:db8::81")
+	shared, others := netip.MustParseAddr("ff02::1:ff00:80"), netip.MustParseAddr("ff02::1:ff00:81")
+	e := s.node.announce(owned6, twin)
+	p.reported(shared, mldJoined)
+	e.Set(s.node.own(twin))
+	segment.Eventually(t, "only the twin is owned", func() bool { return len(e.Status().Addresses) == 1 })
+	e.Set(s.node.own(other, twin))
+	if before := p.reported(others, mldJoined); slices.Contains(before, mldRecord{shared, mldLeft}) {
+		t.Error("left the group of an owned address")
+	}
+	e.Set(s.node.own(other))
+	p.reported(shared, mldLeft)
 }
 
 // TestManyMemberships: more groups than one socket may hold.
