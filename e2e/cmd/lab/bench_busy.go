@@ -52,7 +52,7 @@ func (s *stage) idle(ctx context.Context, show *table, length time.Duration) err
 		return err
 	}
 	show.clear()
-	if err := show.printf("\n%s: in %s in which nothing happened, %d addresses changed hands, %d times a node was held to be another than up\n",
+	if err := show.printf("\n%s: in %s in which nothing happened, %d addresses changed hands, and speakers held a node to be anything but up %d times\n",
 		show.title, length, moved, len(verdicts)); err != nil {
 		return err
 	}

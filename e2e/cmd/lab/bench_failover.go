@@ -20,8 +20,8 @@ type failoverBench struct {
 	rounds    int
 	nodes     []int
 	exercises []string
-	fast      bool
-	away      bool // the API server
+	profile   string // of heartbeats: "default" or "fast"
+	apiServer string // while it happens: "there" or "away"
 	busy      bool
 	idle      time.Duration
 	verbose   bool
@@ -54,10 +54,7 @@ What is printed, for each family as minimum, median, ninth decile and maximum ov
   STOLEN      addresses of other nodes, to which nothing had happened, that changed hands, in all rounds: false takeovers`
 
 func failoverCommand() *cobra.Command {
-	b := failoverBench{rounds: 50, nodes: []int{3, 10}}
-	for _, e := range exercises() {
-		b.exercises = append(b.exercises, e.name)
-	}
+	b := wholeFailover()[0]
 	cmd := &cobra.Command{
 		Use:   "failover",
 		Short: "Measure how long an address is gone when its owner fails",
@@ -69,27 +66,26 @@ func failoverCommand() *cobra.Command {
 	f.IntVar(&b.rounds, "rounds", b.rounds, "how often to measure each failure")
 	f.IntSliceVar(&b.nodes, "nodes", b.nodes, "how many nodes there are; a lab for each number")
 	f.StringSliceVar(&b.exercises, "failures", b.exercises, "what happens")
-	f.BoolVar(&b.fast, "fast", false, "speakers with --heartbeat-interval=50ms --heartbeat-multiplier=4, instead of the defaults")
-	f.BoolVar(&b.away, "api-server-away", false, "the API server is away while it happens; only with node-dies and cable-cut")
+	f.StringVar(&b.profile, "profile", b.profile, "of heartbeats: default, or fast (--heartbeat-interval=50ms --heartbeat-multiplier=4)")
+	f.StringVar(&b.apiServer, "api-server", b.apiServer, "there, or away while it happens; away only with node-dies and cable-cut")
 	f.BoolVar(&b.busy, "busy", false, "other processes take all the time of all processors they can get, two for each")
 	f.DurationVar(&b.idle, "idle", 0, "before the rounds, watch for so long while nothing happens, and count what should not: addresses that change hands, and nodes called down")
 	f.BoolVar(&b.verbose, "verbose", false, "show every round on standard error")
 	return cmd
 }
 
-// wholeFailover is what is measured if nothing else is asked for.
+// wholeFailover is what is measured if nothing else is asked for; the first part is what a command without flags does.
 func wholeFailover() []failoverBench {
 	var all []string
 	for _, e := range exercises() {
 		all = append(all, e.name)
 	}
-	both, small := []int{3, 10}, []int{3}
-	return []failoverBench{
-		{rounds: 50, nodes: both, exercises: all},
-		{rounds: 50, nodes: both, exercises: all[:1], fast: true},
-		{rounds: 50, nodes: small, exercises: all[:2], away: true},
-		{rounds: 50, nodes: small, exercises: all[:1], busy: true, idle: 10 * time.Minute},
-	}
+	part := failoverBench{rounds: 50, nodes: []int{3, 10}, exercises: all, profile: "default", apiServer: "there"}
+	parts := []failoverBench{part, part, part, part}
+	parts[1].exercises, parts[1].profile = []string{"node-dies"}, "fast"
+	parts[2].exercises, parts[2].apiServer = []string{"node-dies", "cable-cut"}, "away"
+	parts[3].exercises, parts[3].busy, parts[3].idle, parts[3].nodes = []string{"node-dies"}, true, 10*time.Minute, []int{3}
+	return parts
 }
 
 // run measures on one lab after another.
@@ -108,13 +104,19 @@ func (b *failoverBench) run(ctx context.Context, programs artifacts.Set) error {
 
 // chosen returns the exercises that are asked for.
 func (b *failoverBench) chosen() ([]exercise, error) {
+	if b.profile != "default" && b.profile != "fast" {
+		return nil, fmt.Errorf("there is no profile %q", b.profile)
+	}
+	if b.apiServer != "there" && b.apiServer != "away" {
+		return nil, fmt.Errorf("an API server is there or away, not %q", b.apiServer)
+	}
 	var chosen []exercise
 	for _, name := range b.exercises {
 		i := slices.IndexFunc(exercises(), func(e exercise) bool { return e.name == name })
 		if i < 0 {
 			return nil, fmt.Errorf("no failure is called %q", name)
 		}
-		if b.away && name != "node-dies" && name != "cable-cut" {
+		if b.apiServer == "away" && name != "node-dies" && name != "cable-cut" {
 			return nil, fmt.Errorf("%s takes an API server", name)
 		}
 		chosen = append(chosen, exercises()[i])
@@ -125,10 +127,10 @@ func (b *failoverBench) chosen() ([]exercise, error) {
 // title says what is measured.
 func (b *failoverBench) title(nodes int) string {
 	text := []string{fmt.Sprintf("%d nodes", nodes), "heartbeats 50 ms x 6 (default)"}
-	if b.fast {
+	if b.profile == "fast" {
 		text[1] = "heartbeats 50 ms x 4"
 	}
-	if b.away {
+	if b.apiServer == "away" {
 		text = append(text, "API server away")
 	}
 	if b.busy {
@@ -144,9 +146,14 @@ func (b *failoverBench) runOn(ctx context.Context, options lab.Options, chosen [
 	}
 	defer func() { err = errors.Join(err, l.Stop(context.WithoutCancel(ctx))) }()
 	var flags []string
-	if b.fast {
+	if b.profile == "fast" {
 		flags = []string{"--heartbeat-interval=50ms", "--heartbeat-multiplier=4"}
 	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, l.Report(ctx))
+		}
+	}()
 	s, err := setTheStage(ctx, l, flags)
 	if err != nil {
 		return err
@@ -162,7 +169,7 @@ func (b *failoverBench) runOn(ctx context.Context, options lab.Options, chosen [
 	}
 	for _, e := range chosen {
 		if err := b.repeat(ctx, s, show, e); err != nil {
-			return errors.Join(err, show.printf("\n%s\n", l.Report(ctx)))
+			return err
 		}
 	}
 	return nil
@@ -173,7 +180,7 @@ func (b *failoverBench) repeat(ctx context.Context, s *stage, show *table, e exe
 	rows := newRows(e)
 	nodes := s.nodes()
 	for i := range b.rounds {
-		if b.away && s.lab.APIServer().Running() {
+		if b.apiServer == "away" && s.lab.APIServer().Running() {
 			s.lab.APIServer().Kill() // a crash: one that ends in order withdraws the way to itself
 		}
 		at, node := time.Now(), nodes[i%len(nodes)]
@@ -187,10 +194,9 @@ func (b *failoverBench) repeat(ctx context.Context, s *stage, show *table, e exe
 			s.tell(ctx, show, e, told{at, fmt.Sprintf("%s, round %d", node, i+1), samples, takeovers})
 		}
 	}
-	if b.away {
-		if err := s.lab.APIServer().Start(ctx); err != nil {
-			return err
-		}
+	// Unless it is there.
+	if err := s.lab.APIServer().Start(ctx); err != nil {
+		return err
 	}
 	return show.rows(rows)
 }

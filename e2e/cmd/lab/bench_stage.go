@@ -99,17 +99,20 @@ func (s *stage) findOwners(ctx context.Context, home string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.watchAnswers(ctx, "every address has an owner", func(records []frames.Record) bool {
+	missing := ""
+	err = s.watchAnswers(ctx, "every address has an owner", func(records []frames.Record) bool {
 		for addr := range s.owners {
 			answers := frames.Claimants(frames.Answers(records, addr), addr)
 			if len(answers) != 1 {
+				missing = fmt.Sprintf("%s is answered by %v", addr, answers)
 				return false
 			}
 			s.owners[addr] = answers[0]
 		}
 		return true
-	}); err != nil {
-		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, missing)
 	}
 	for _, addrs := range services {
 		// Both families of a Service are on one node.
