@@ -332,3 +332,28 @@ func TestPodsAreConfined(t *testing.T) {
 		t.Errorf("capabilities (-want +got):\n%s", diff)
 	}
 }
+
+// TestVolumesAreFollowed: kubelets never update what is mounted with subPath, and
+// speakers read their lists and keys as they change.
+func TestVolumesAreFollowed(t *testing.T) {
+	t.Parallel()
+
+	for _, m := range manifests(t, ".") {
+		set, ok := m.object.(*appsv1.DaemonSet)
+		if !ok {
+			continue
+		}
+
+		for _, c := range set.Spec.Template.Spec.Containers {
+			if len(c.VolumeMounts) == 0 {
+				t.Errorf("%s: container %s mounts nothing", m.file, c.Name)
+			}
+
+			for _, v := range c.VolumeMounts {
+				if v.SubPath != "" || v.SubPathExpr != "" {
+					t.Errorf("%s: %s is mounted with subPath", m.file, v.MountPath)
+				}
+			}
+		}
+	}
+}

@@ -13,9 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/clarion-lb/clarion/cmd/internal/cli"
-	"github.com/clarion-lb/clarion/config"
 	"github.com/clarion-lb/clarion/internal/kube"
-	"github.com/clarion-lb/clarion/internal/link"
 	"github.com/clarion-lb/clarion/internal/metrics"
 	"github.com/clarion-lb/clarion/speaker"
 	"github.com/clarion-lb/clarion/speaker/announce"
@@ -24,9 +22,6 @@ import (
 func main() {
 	os.Exit(cli.Execute(command()))
 }
-
-// excludeFile is where ConfigMap metallb-excludel2 is mounted.
-const excludeFile = "/etc/metallb/excludel2.yaml"
 
 type options struct {
 	cli.Common
@@ -67,11 +62,7 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text, err := cli.ReadOptional(excludeFile)
-	if err != nil {
-		return err
-	}
-	exclude, err := config.ParseExcludeList(text)
+	ground, err := newGround(process.Log)
 	if err != nil {
 		return err
 	}
@@ -88,18 +79,15 @@ func (o *options) run(ctx context.Context) error {
 		return err
 	}
 	process.Meter = meter
-	links, err := link.New(link.Options{Log: process.Log})
-	if err != nil {
-		return err
-	}
 
 	var api *kube.Speaker
 	loop, err := speaker.New(speaker.Options{
-		Node: o.node, Exclude: exclude, IgnoreExcludeLabel: o.ignoreExcludeLB, AwaitMembers: o.membership.on(),
+		Node: o.node, Exclude: ground.exclude, IgnoreExcludeLabel: o.ignoreExcludeLB, AwaitMembers: o.membership.on(),
 		Layer2: engines.layer2, BGP: engines.bgp, BFD: engines.bfd, Unnumbered: engines.routers, Log: process.Log,
 		Report: func(r announce.Revision) {
 			meter.Report(r)
 			api.Report(r)
+			ground.pits.Report(r)
 		},
 	})
 	if err != nil {
@@ -116,17 +104,12 @@ func (o *options) run(ctx context.Context) error {
 		},
 	})
 
+	ground.peers, ground.loop, ground.api = peers, loop, api
+
 	// All of them end when one fails or the process is told to. The others learn
 	// first that this speaker goes: what it owns is answered until they do it.
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return links.Run(ctx) })
-	group.Go(func() error {
-		return follow(ctx, links.Changed(), func() {
-			now := translate(links.Links())
-			peers.show(announce.Usable(announce.Local{Links: now, Exclude: exclude}))
-			loop.SetLinks(now)
-		})
-	})
+	group.Go(func() error { return ground.run(ctx) })
 	group.Go(func() error { return follow(ctx, engines.bgp.Changed(), func() { api.Sessions(engines.sessions()) }) })
 	group.Go(func() error {
 		return follow(ctx, engines.layer2.Changed(), func() {
@@ -134,8 +117,9 @@ func (o *options) run(ctx context.Context) error {
 			api.Conflicted()
 		})
 	})
+	group.Go(func() error { return peers.keys.run(ctx) })
 	group.Go(func() error { return peers.run(ctx) })
-	group.Go(func() error { return peers.tell(ctx, loop) })
+	group.Go(func() error { return peers.tell(ctx, loop, api) })
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error { return loop.Run(ctx) })
 	return group.Wait()

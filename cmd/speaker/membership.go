@@ -31,7 +31,7 @@ func (m *membershipFlags) register(cmd *cobra.Command) {
 	f.StringVar(&m.addr, "ml-bindaddr", os.Getenv("METALLB_ML_BIND_ADDR"), "address on which the speakers find out who is alive (env METALLB_ML_BIND_ADDR); empty: every node counts as alive")
 	f.StringVar(&m.port, "ml-bindport", cmp.Or(os.Getenv("METALLB_ML_BIND_PORT"), "7946"), "TCP and UDP port for the same (env METALLB_ML_BIND_PORT)")
 	f.StringVar(&m.labels, "ml-labels", os.Getenv("METALLB_ML_LABELS"), "labels of the speakers' pods, k=v,k=v (env METALLB_ML_LABELS); empty: every node counts as alive")
-	f.StringVar(&m.keyDir, "ml-secret-key-path", os.Getenv("METALLB_ML_SECRET_KEY_PATH"), "directory with the file secretkey that encrypts it (env METALLB_ML_SECRET_KEY_PATH)")
+	f.StringVar(&m.keyDir, "ml-secret-key-path", os.Getenv("METALLB_ML_SECRET_KEY_PATH"), "directory with the file secretkey that encrypts it, followed as it changes (env METALLB_ML_SECRET_KEY_PATH)")
 	f.BoolVar(&m.wan, "ml-wan-config", false, "slower timing, for nodes far from each other")
 	m.beats.register(cmd)
 }
@@ -45,6 +45,7 @@ type peers struct {
 	port   uint16
 	node   string
 	list   *members.List
+	keys   *keyring
 	beats  *heartbeat.Monitor // nil when heartbeats are off
 }
 
@@ -66,9 +67,12 @@ func (m *membershipFlags) open(node string, log *slog.Logger) (*peers, error) {
 	if p.labels, err = labels.ConvertSelectorToLabelsMap(m.labels); err != nil {
 		return nil, fmt.Errorf("--ml-labels: invalid value %q: %w", m.labels, err)
 	}
-	o := members.Options{Node: node, BindAddr: netip.AddrPortFrom(addr, p.port), WAN: m.wan, Log: log}
-	if o.Key, err = cli.ReadOptional(m.keyDir, "secretkey"); err != nil {
-		return nil, fmt.Errorf("--ml-secret-key-path: %w", err)
+	if p.keys, err = newKeyring(m.keyDir, log); err != nil {
+		return nil, err
+	}
+	o := members.Options{
+		Node: node, BindAddr: netip.AddrPortFrom(addr, p.port), WAN: m.wan,
+		Key: p.keys.content(), Log: log,
 	}
 	if err := readTuning(&o); err != nil {
 		return nil, err

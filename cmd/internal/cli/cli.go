@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -94,8 +93,8 @@ func namespace() string {
 }
 
 // ReadOptional reads a file that need not exist; it is then empty.
-func ReadOptional(path ...string) ([]byte, error) {
-	text, err := os.ReadFile(filepath.Join(path...))
+func ReadOptional(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"regexp"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/clarion-lb/clarion/config"
+	"github.com/clarion-lb/clarion/internal/kube"
+	"github.com/clarion-lb/clarion/internal/link"
+	"github.com/clarion-lb/clarion/internal/mounted"
+	"github.com/clarion-lb/clarion/internal/pitfalls"
+	"github.com/clarion-lb/clarion/speaker"
+	"github.com/clarion-lb/clarion/speaker/announce"
+)
+
+// excludeFile is where ConfigMap metallb-excludel2 is mounted.
+const excludeFile = "/etc/metallb/excludel2.yaml"
+
+// ground is what this node stands on: its interfaces, the list of those to leave
+// alone, and what its kernel does by itself.
+type ground struct {
+	links   *link.Watcher
+	list    *mounted.File
+	exclude []*regexp.Regexp
+	pits    *pitfalls.Finder
+
+	// listeners are told; set before run.
+	peers *peers
+	loop  *speaker.Speaker
+	api   *kube.Speaker
+}
+
+// newGround reads the list, and starts nothing. A list that cannot be read is an
+// error only now, when there is no other.
+func newGround(log *slog.Logger) (*ground, error) {
+	g := &ground{}
+	var err error
+	if g.list, err = mounted.New(mounted.Options{Path: excludeFile, Log: log}); err != nil {
+		return nil, err
+	}
+	if g.exclude, err = config.ParseExcludeList(g.list.Content()); err != nil {
+		return nil, fmt.Errorf("%s: %w", excludeFile, err)
+	}
+	if g.links, err = link.New(link.Options{Log: log}); err != nil {
+		return nil, err
+	}
+	g.pits = pitfalls.New(pitfalls.Options{
+		ARPIgnore: link.ARPIgnore,
+		Found:     func(p []config.Problem) { g.api.Ailing("kernel", p...) },
+	})
+	return g, nil
+}
+
+// run watches the ground and tells the listeners until ctx ends.
+func (g *ground) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.links.Run(ctx) })
+	group.Go(func() error { return g.list.Run(ctx) })
+	group.Go(func() error { return g.pits.Run(ctx) })
+	group.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-g.links.Changed():
+			case <-g.list.Changed():
+				g.reread()
+			}
+			g.tell()
+		}
+	})
+	return group.Wait()
+}
+
+// reread takes the list anew. One that says nothing usable leaves the old one in
+// force.
+func (g *ground) reread() {
+	exclude, err := config.ParseExcludeList(g.list.Content())
+	if err != nil {
+		g.api.Ailing("exclude list", config.Problem{
+			Kind: "ConfigMap", Name: "metallb-excludel2", Field: "excludel2.yaml",
+			Reason: fmt.Sprintf("the list before it stays in force: %v", err),
+		})
+		return
+	}
+	g.api.Ailing("exclude list")
+	g.exclude = exclude
+	g.loop.SetExclude(exclude)
+}
+
+// tell tells everybody what the interfaces are like, once that is known.
+func (g *ground) tell() {
+	links := g.links.Links()
+	if links == nil {
+		return
+	}
+	local := announce.Local{Links: translate(links), Exclude: g.exclude}
+	g.peers.show(announce.Usable(local))
+	g.pits.SetLocal(local)
+	g.loop.SetLinks(local.Links)
+}
