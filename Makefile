@@ -32,10 +32,11 @@ demo: setup ## Start a cluster on this machine and tell the guide's story on it.
 	@$(GO) -C e2e run ./cmd/lab demo
 
 lab: setup ## Start a cluster on this machine to play with; Ctrl-C ends it.
-	@$(GO) -C e2e run ./cmd/lab up
+	@$(GO) -C e2e build -o ../bin/lab ./cmd/lab
+	@bin/lab up
 
 lab-down: ## End that cluster from another terminal.
-	@$(GO) -C e2e run ./cmd/lab down
+	@bin/lab down
 
 fuzz: ## Fuzz each target for FUZZTIME (30s).
 	@grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=e2e . | while read -r file; do \
@@ -63,9 +64,9 @@ generate: ## Generate deep copies and CRDs from the API types.
 	$(GO) tool controller-gen object crd paths=./api/... output:crd:dir=deploy/crd
 
 verify: generate ## Check that what is generated is up to date, and the modules are what they were.
-	@git diff --exit-code -- api deploy/crd || { echo 'run make generate and commit the result'; exit 1; }
+	@git status --porcelain -- api deploy/crd | { ! grep .; } || { echo 'run make generate and commit the result'; exit 1; }
 	$(GO) mod verify
-	$(GO) mod tidy -diff
+	@for module in $(MODULES); do $(GO) -C $$module mod tidy -diff || exit 1; done
 
 check: lint verify test ## Everything that must hold before a change lands.
 

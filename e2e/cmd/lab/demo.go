@@ -32,6 +32,9 @@ func demo(ctx context.Context, programs artifacts.Set) int {
 	begin := time.Now()
 	fmt.Fprintln(os.Stderr, "Starting a cluster: a control plane, three nodes, a client and a router on one segment ...")
 	l, err := lab.Start(ctx, lab.Options{Programs: programs})
+	if ctx.Err() != nil {
+		return interrupted()
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -40,8 +43,7 @@ func demo(ctx context.Context, programs artifacts.Set) int {
 	for _, chapter := range chapters() {
 		err := chapter(ctx, s)
 		if ctx.Err() != nil {
-			fmt.Fprintln(os.Stderr, "\ninterrupted")
-			return 130
+			return interrupted()
 		}
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "\nThe demo ends here, because something does not hold: %v\n", err)
@@ -51,6 +53,12 @@ func demo(ctx context.Context, programs artifacts.Set) int {
 	}
 	s.show(fmt.Sprintf("\nEverything held, in %s. Nothing is left of it on this machine. `make lab` starts a lab to play with.\n", time.Since(begin).Round(time.Second)))
 	return 0
+}
+
+// interrupted returns the exit code of a program that was told to end.
+func interrupted() int {
+	fmt.Fprintln(os.Stderr, "\ninterrupted")
+	return 130
 }
 
 // chapters is the order of the story. Each chapter runs commands and returns why what they printed is wrong.

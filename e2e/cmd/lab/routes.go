@@ -42,7 +42,7 @@ func routeThroughRouter(ctx context.Context, s *story) error {
 			return err
 		}
 	}
-	addr, err := s.routed(ctx)
+	addr, err := s.routed(ctx, frr)
 	if err != nil {
 		return err
 	}
@@ -58,8 +58,8 @@ func routeThroughRouter(ctx context.Context, s *story) error {
 	return s.loseNode(ctx, frr, addr)
 }
 
-// routed waits until the router forwards the address of Service shop to all three nodes, and returns it.
-func (s *story) routed(ctx context.Context) (netip.Addr, error) {
+// routed waits until the router forwards the address of Service shop to all three nodes and watches each of them, and returns it.
+func (s *story) routed(ctx context.Context, frr *router.FRR) (netip.Addr, error) {
 	var addr netip.Addr
 	err := s.settle(ctx, func(ctx context.Context) error {
 		services, err := s.services(ctx)
@@ -76,6 +76,15 @@ func (s *story) routed(ctx context.Context) (netip.Addr, error) {
 		}
 		if err := unless(len(hops) == len(s.lab.Nodes()), "the router has %d next hops for %s", len(hops), addr); err != nil {
 			return err
+		}
+		watched, err := frr.BFDPeers(ctx)
+		if err != nil {
+			return err
+		}
+		for _, hop := range hops {
+			if err := unless(watched[hop].Up(), "BFD to %s is not up", hop); err != nil {
+				return err
+			}
 		}
 		for range hops { // and what is behind each is there
 			if err := lab.Fetch(s.lab.Remote().HTTPClient(time.Second), "http://"+addr.String())(ctx); err != nil {

@@ -114,7 +114,7 @@ func (s *story) settle(ctx context.Context, check func(context.Context) error) e
 func (s *story) explain(ctx context.Context) {
 	for _, command := range []string{
 		"kubectl get pods -A -o wide",
-		"kubectl logs -n metallb-system -l app=metallb --prefix --tail=20",
+		"kubectl logs -n metallb-system -l app=metallb --prefix --tail=20 --request-timeout=5s",
 		"kubectl get events -A | tail -n 30",
 	} {
 		if _, err := s.run(ctx, command); err != nil {

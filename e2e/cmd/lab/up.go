@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -81,6 +82,9 @@ func keepUp(ctx context.Context, options upOptions, programs artifacts.Set, sock
 	begin := time.Now()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	l, err := lab.Start(ctx, lab.Options{Programs: programs, Nodes: options.nodes, Log: log})
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
 	if err != nil {
 		return err
 	}
@@ -104,13 +108,13 @@ func keepUp(ctx context.Context, options upOptions, programs artifacts.Set, sock
 
 func welcome(took time.Duration) string {
 	return fmt.Sprintf(`
-The lab is up, after %s. Ctrl-C or "lab down" ends it. From another terminal:
+The lab is up, after %[1]s. Ctrl-C or "%[2]s down" ends it. From another terminal:
 
-  lab kubectl get nodes,pods -A
-  lab kubectl apply -f examples/multiple-pools
-  lab exec client -- ip neigh
-  lab --help
-`, took.Round(time.Second))
+  %[2]s kubectl get nodes,pods -A
+  %[2]s kubectl apply -f examples/multiple-pools
+  %[2]s exec client -- ip neigh
+  %[2]s --help
+`, took.Round(time.Second), os.Args[0])
 }
 
 // detach starts the lab in a session of its own and returns when it is up.
