@@ -23,6 +23,8 @@ type Usage struct {
 	QuarantinedIPv4, QuarantinedIPv6 int64
 	// Services counts those that hold an address of the pool.
 	Services int64
+	// Suspended: nothing new is taken from the pool.
+	Suspended bool
 }
 
 // Assigned returns the addresses in use of one family.
@@ -49,8 +51,12 @@ func (u Usage) Quarantined(f config.Family) int64 {
 	return u.QuarantinedIPv4
 }
 
-// Available returns the addresses left of one family, never fewer than none.
+// Available returns the addresses that are still to be had of one family, never
+// fewer than none.
 func (u Usage) Available(f config.Family) int64 {
+	if u.Suspended {
+		return 0
+	}
 	return max(0, u.Capacity(f)-u.Assigned(f)-u.Quarantined(f))
 }
 
@@ -73,7 +79,7 @@ func (l *Ledger) Usage(p *config.Pool) Usage {
 		AssignedIPv4: assigned[0], AssignedIPv6: assigned[1],
 		CapacityIPv4: capacity[0], CapacityIPv6: capacity[1],
 		QuarantinedIPv4: quarantined[0], QuarantinedIPv6: quarantined[1],
-		Services: l.served[p.Name],
+		Services: l.served[p.Name], Suspended: p.Suspended,
 	}
 }
 

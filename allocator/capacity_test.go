@@ -94,3 +94,13 @@ func TestAvailableIsNeverNegative(t *testing.T) {
 		t.Errorf("available IPv4 and IPv6 (-want +got):\n%s", diff)
 	}
 }
+
+// TestNothingIsAvailableOfASuspendedPool: nobody is promised what nobody gets.
+func TestNothingIsAvailableOfASuspendedPool(t *testing.T) {
+	t.Parallel()
+
+	u := Usage{CapacityIPv4: 16, AssignedIPv4: 2, CapacityIPv6: 8, Suspended: true}
+	if four, six := u.Available(config.IPv4), u.Available(config.IPv6); four != 0 || six != 0 {
+		t.Errorf("%d and %d addresses are available, want none", four, six)
+	}
+}

@@ -3,8 +3,8 @@ package v1beta1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // ConfigurationState says what one process, the controller or the speaker of a
-// node, thinks of the configuration it reads. The process writes it, and its
-// Pod owns it.
+// node, thinks of the configuration it reads. The process writes it, and it goes
+// with the Node of the speaker, or with the workload of the controller.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

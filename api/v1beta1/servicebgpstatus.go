@@ -3,7 +3,7 @@ package v1beta1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // ServiceBGPStatus says to which peers one node announces the addresses of a
-// Service. The speaker of that node writes it, and its Pod owns it.
+// Service. The speaker of that node writes it, and it goes with the Node.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

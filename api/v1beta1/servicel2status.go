@@ -3,7 +3,7 @@ package v1beta1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // ServiceL2Status says which node answers ARP and NDP for the addresses of a
-// Service. The speaker of that node writes it, and its Pod owns it.
+// Service. The speaker of that node writes it, and it goes with the Node.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
