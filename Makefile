@@ -36,6 +36,7 @@ lab: setup ## Start a cluster on this machine to play with; Ctrl-C ends it.
 	@bin/lab up
 
 lab-down: ## End that cluster from another terminal.
+	@$(GO) -C e2e build -o ../bin/lab ./cmd/lab
 	@bin/lab down
 
 fuzz: ## Fuzz each target for FUZZTIME (30s).
