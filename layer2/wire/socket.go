@@ -17,10 +17,9 @@ import (
 	"github.com/clarion-lb/clarion/layer2"
 )
 
-// buffer is how much may wait to be read, and as much to be sent, in bytes as the
-// kernel counts them (some 800 for a frame): a router that has lost its table may
-// ask for thousands of addresses at once, and a takeover announces as many. The
-// kernel grants at most net.core.rmem_max and net.core.wmem_max.
+// buffer is how much may wait to be sent, in bytes as the kernel counts them (some
+// 800 for a frame): a takeover announces thousands of addresses at once. The kernel
+// grants at most net.core.wmem_max.
 const buffer = 4 << 20
 
 // Sockets is the layer2.Wire of the network namespace that its methods are
@@ -45,34 +44,37 @@ func (Sockets) Open(link layer2.Interface, protocol layer2.Protocol) (layer2.Con
 		return nil, plain(err)
 	}
 	raw, err := c.SyscallConn()
+	var ring *ring
 	if err == nil {
-		err = prepare(raw)
+		ring, err = prepare(raw)
 	}
 	if err != nil {
 		_ = c.Close()
 		return nil, plain(err)
 	}
-	return newConn(c, raw, rules), nil
+	return newConn(c, raw, ring, rules), nil
 }
 
 // prepare enlarges the buffers and takes the error that a socket bound to
 // an interface which is down starts with.
-func prepare(raw syscall.RawConn) error {
-	var pending int
-	var err error
+func prepare(raw syscall.RawConn) (r *ring, err error) {
 	control := raw.Control(func(fd uintptr) {
 		// A small buffer loses frames under load, which is no reason not to open.
-		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, buffer)
-		pending, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		if err = failure(fd); err == nil {
+			r, err = newRing(int(fd))
+		}
 	})
-	if err := errors.Join(control, err); err != nil {
-		return err
+	return r, errors.Join(control, err)
+}
+
+// failure returns, once, what has happened to a socket.
+func failure(fd uintptr) error {
+	errno, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && errno != 0 {
+		err = unix.Errno(errno)
 	}
-	if pending != 0 {
-		return unix.Errno(pending)
-	}
-	return nil
+	return err
 }
 
 // plain returns the system's error inside err without the names of calls and
@@ -89,6 +91,7 @@ func plain(err error) error {
 type conn struct {
 	socket *packet.Conn
 	raw    syscall.RawConn
+	ring   *ring
 	rules  rules
 	read   *transfer
 	writes sync.Pool // of *transfer: answers and announcements may cross
@@ -103,11 +106,15 @@ type transfer struct {
 	call  func(fd uintptr) (done bool)
 }
 
-func newConn(socket *packet.Conn, raw syscall.RawConn, rules rules) *conn {
-	c := &conn{socket: socket, raw: raw, rules: rules, read: new(transfer)}
+func newConn(socket *packet.Conn, raw syscall.RawConn, ring *ring, rules rules) *conn {
+	c := &conn{socket: socket, raw: raw, ring: ring, rules: rules, read: new(transfer)}
 	c.read.call = func(fd uintptr) bool {
-		c.read.n, c.read.err = unix.Read(int(fd), c.read.frame)
-		return !errors.Is(c.read.err, unix.EAGAIN) // else wait, and be called again
+		n, ok := ring.take(c.read.frame)
+		if c.read.n = n; ok {
+			return true
+		}
+		c.read.err = failure(fd)
+		return c.read.err != nil // else wait, and be called again
 	}
 	c.writes.New = func() any {
 		t := new(transfer)
@@ -148,7 +155,7 @@ func (c *conn) Read(frame []byte) (int, error) {
 	if err := c.raw.Read(c.read.call); err != nil {
 		return 0, plain(err)
 	}
-	return max(c.read.n, 0), c.read.err
+	return c.read.n, c.read.err
 }
 
 // Write implements layer2.Conn.
@@ -162,5 +169,8 @@ func (c *conn) Write(frame []byte) (int, error) {
 	return max(t.n, 0), t.err
 }
 
-// Close implements layer2.Conn.
-func (c *conn) Close() error { return plain(c.socket.Close()) }
+// Close implements layer2.Conn. When the socket is closed, Read has let go of the
+// ring.
+func (c *conn) Close() error {
+	return errors.Join(plain(c.socket.Close()), c.ring.close())
+}
