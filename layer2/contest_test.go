@@ -306,6 +306,9 @@ func TestNewAddress(t *testing.T) {
 					{Addr: owned4, Interfaces: []string{"eth0"}, New: true},
 				}})
 				time.Sleep(150 * ms)
+				if a := tr.Status().Addresses[0]; !a.Proving || len(a.Interfaces) > 0 {
+					tr.Errorf("during the proof: %+v", a)
+				}
 				if occupied {
 					reply := arpPacket{Dst: ours, Src: stranger, Op: arpReply, SHA: stranger, SPA: owned4, THA: ours, TPA: netip.IPv4Unspecified()}
 					tr.memory.hear("eth0", ARP, reply.append(nil))
@@ -319,7 +322,7 @@ func TestNewAddress(t *testing.T) {
 				}
 				tr.wantSent(want...)
 				a := tr.Status().Addresses[0]
-				if a.Occupied != occupied || (a.Conflict != nil) != occupied {
+				if a.Proving || a.Occupied != occupied || (a.Conflict != nil) != occupied {
 					tr.Errorf("%+v", a)
 				}
 				if !occupied {

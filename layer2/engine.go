@@ -134,6 +134,7 @@ func (e *Engine) Status() Status {
 			Responses:  o.record.responses.Load(), // first, so that it never exceeds Requests
 			Requests:   o.record.requests.Load(),
 			Gratuitous: o.record.gratuitous.Load(),
+			Proving:    standing == proving,
 			Conceded:   standing == conceded,
 			Occupied:   standing == occupied,
 			Conflict:   conflict,

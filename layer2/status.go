@@ -58,6 +58,9 @@ type AddressStatus struct {
 	// Gratuitous counts the unasked frames sent: two for each ARP announcement on
 	// a link, one for NDP (metallb_layer2_gratuitous_sent).
 	Gratuitous uint64
+	// Proving is set while the address is not answered yet, because it is new and
+	// the segment is being asked whether it is free.
+	Proving bool
 	// Conceded is set while the address is not answered, because a speaker that
 	// ranks before this node still does.
 	Conceded bool

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
@@ -21,6 +22,10 @@ type outcome struct {
 type silence struct {
 	reason announce.Reason
 	detail string
+	// proving is set while the segment is asked whether a new address is free,
+	// which is a matter of 300 ms: whether it is announced is not known yet, and
+	// nothing is said.
+	proving bool
 }
 
 // silences reads the engine's word on each address.
@@ -28,21 +33,65 @@ func silences(status layer2.Status) map[netip.Addr]silence {
 	out := map[netip.Addr]silence{}
 	for i := range status.Addresses {
 		switch a := &status.Addresses[i]; {
+		case a.Proving:
+			out[a.Addr] = silence{proving: true}
 		case a.Conceded:
-			out[a.Addr] = silence{announce.Conceded, "a speaker that ranks before this node still answers"}
+			out[a.Addr] = silence{reason: announce.Conceded, detail: "a speaker that ranks before this node still answers"}
 		case a.Occupied && a.Conflict != nil:
-			out[a.Addr] = silence{announce.AddressConflict, fmt.Sprintf("host %s on %s had it first", a.Conflict.MAC, a.Conflict.Interface)}
+			out[a.Addr] = silence{reason: announce.AddressConflict, detail: fmt.Sprintf("host %s on %s had it first", a.Conflict.MAC, a.Conflict.Interface)}
 		case a.Occupied:
-			out[a.Addr] = silence{announce.AddressConflict, "a host outside the cluster had it first"}
+			out[a.Addr] = silence{reason: announce.AddressConflict, detail: "a host outside the cluster had it first"}
 		}
 	}
 	return out
 }
 
-// of returns a verdict as it is in the face of that; the zero silence changes
-// nothing.
+// proofs returns silent with the addresses that are ordered for the first time now,
+// as new: the engine's word on them is yet to come. Those in it that are not new
+// any more are left out, should that word have been missed.
+func proofs(silent map[netip.Addr]silence, before, order layer2.Config, revision announce.Revision) map[netip.Addr]silence {
+	out := maps.Clone(silent)
+	maps.DeleteFunc(out, func(addr netip.Addr, s silence) bool {
+		a := announcement(order, addr)
+		return s.proving && (a == nil || !a.New)
+	})
+	for i := range revision.Changed {
+		addr := revision.Changed[i].Addr
+		if a := announcement(order, addr); a != nil && a.New && announcement(before, addr) == nil {
+			if out == nil {
+				out = map[netip.Addr]silence{}
+			}
+			out[addr] = silence{proving: true}
+		}
+	}
+	return out
+}
+
+// unproved reports whether the engine's word on an address is yet to come.
+func unproved(silent map[netip.Addr]silence) bool {
+	for _, s := range silent {
+		if s.proving {
+			return true
+		}
+	}
+	return false
+}
+
+// announcement returns what is ordered about an address; nil for nothing.
+func announcement(order layer2.Config, addr netip.Addr) *layer2.Announcement {
+	i, found := slices.BinarySearchFunc(order.Announcements, addr, func(a layer2.Announcement, addr netip.Addr) int {
+		return a.Addr.Compare(addr)
+	})
+	if !found {
+		return nil
+	}
+	return &order.Announcements[i]
+}
+
+// of returns a verdict as it is in the face of that, without a reason if there is
+// nothing to be said yet; the zero silence changes nothing.
 func (s silence) of(v announce.Verdict) announce.Verdict {
-	if s.reason != "" && v.Protocol == announce.Layer2 && v.Announced() {
+	if (s.reason != "" || s.proving) && v.Protocol == announce.Layer2 && v.Announced() {
 		v.Reason, v.Detail, v.Interfaces, v.Selected = s.reason, s.detail, nil, nil
 	}
 	return v
@@ -77,6 +126,8 @@ func (o *outcome) report(plan *announce.Plan, revision announce.Revision, now ma
 			}
 		}
 	}
+	revision.Changed = slices.DeleteFunc(revision.Changed, func(c announce.Change) bool { return c.Reason == "" })
+	revision.Gone = slices.DeleteFunc(revision.Gone, func(v announce.Verdict) bool { return v.Reason == "" })
 	revision.Sort()
 	return revision
 }

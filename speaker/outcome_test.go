@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker/announce"
@@ -71,4 +72,58 @@ func TestWhatIsReportedHappens(t *testing.T) {
 		r.SetMembers(members("node-b"))
 		expect(t, "reports", r.reports(), "192.0.2.1 notMember, was conceded")
 	})
+}
+
+// TestNothingIsSaidBeforeTheProof: that a new address is announced is said when
+// the segment has been asked whether it is free, and not before.
+func TestNothingIsSaidBeforeTheProof(t *testing.T) {
+	t.Parallel()
+	addr := netip.MustParseAddr("192.0.2.1")
+	stranger := &layer2.Conflict{MAC: layer2.MAC{2, 0, 0, 0, 0, 9}, Interface: "eth0"}
+	for name, tc := range map[string]struct {
+		then        func(r *rig)
+		report, log []string
+	}{
+		"free": {
+			func(r *rig) { r.SetLayer2Status(layer2.Status{Addresses: []layer2.AddressStatus{{Addr: addr}}}) },
+			[]string{"192.0.2.1 announced"},
+			[]string{"INFO announcing shop/web 192.0.2.1: announced"},
+		},
+		"occupied": {
+			func(r *rig) {
+				r.SetLayer2Status(layer2.Status{Addresses: []layer2.AddressStatus{{Addr: addr, Occupied: true, Conflict: stranger}}})
+			},
+			[]string{"192.0.2.1 addressConflict"},
+			[]string{"WARN cannot announce shop/web 192.0.2.1: addressConflict, host 02:00:00:00:00:09 on eth0 had it first"},
+		},
+		"gone meanwhile": { // of which BGP had spoken
+			func(r *rig) { r.DeleteService(web().Name) }, []string{"192.0.2.1 gone: noMatchingAdvertisement"}, nil,
+		},
+		"another's by then": {func(r *rig) { r.SetMembers(members("node-b")) }, []string{"192.0.2.1 notMember"}, nil},
+		"the engine's word was missed": {
+			func(*rig) { time.Sleep(time.Minute) },
+			[]string{"192.0.2.1 announced"},
+			[]string{"INFO announcing shop/web 192.0.2.1: announced"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := ready(t)
+				defer r.stop()
+				r.SetMembers(members("node-a"))
+				r.engine.take()
+				r.reports()
+				r.engine.proved = nil
+				r.SetService(web("192.0.2.1"))
+				expect(t, "orders", r.engine.take(), "192.0.2.1 on eth0")
+				r.SetLayer2Status(layer2.Status{Addresses: []layer2.AddressStatus{{Addr: addr, Proving: true}}})
+				expect(t, "reports", r.reports())
+				expect(t, "log", r.said(t))
+				tc.then(r)
+				expect(t, "reports", r.reports(), tc.report...)
+				expect(t, "log", r.said(t), tc.log...)
+			})
+		})
+	}
 }

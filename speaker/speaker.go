@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"regexp"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -50,6 +51,7 @@ type Speaker struct {
 	options Options
 	inbox   *inbox
 	silent  map[netip.Addr]silence // SetLayer2Status's own: what it last put in
+	proving atomic.Bool            // the loop waits for the engine's word on new addresses
 }
 
 // New returns a speaker that knows nothing yet; it starts nothing.
@@ -90,7 +92,7 @@ func (s *Speaker) SetExclude(exclude []*regexp.Regexp) {
 // and nothing that is decided. One goroutine calls it.
 func (s *Speaker) SetLayer2Status(status layer2.Status) {
 	now := silences(status)
-	if !maps.Equal(s.silent, now) { // as is nearly every status
+	if s.proving.Load() || !maps.Equal(s.silent, now) { // nearly every status says the same
 		s.silent = now
 		s.inbox.put(func(f *facts) { f.silent = now })
 	}
@@ -178,6 +180,7 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 	chores := chores{unowned: map[netip.Addr]struct{}{}}
 	var outcome outcome
 	var silent map[netip.Addr]silence
+	var segments layer2.Config
 	var due <-chan time.Time
 	var found <-chan struct{}
 	if s.options.Unnumbered != nil {
@@ -212,6 +215,10 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 		revision := plan.Revise()
 		chores.after(plan, revision, now)
 		due = chores.wake(plan, now)
+		before := segments
+		segments = plan.Layer2()
+		silent = proofs(silent, before, segments, revision)
+		s.proving.Store(unproved(silent))
 		s.order(plan)
 		revision = outcome.report(plan, revision, silent)
 		s.log(ctx, revision)

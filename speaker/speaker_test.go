@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,9 +30,11 @@ import (
 // engine is a layer-2 engine that only takes notes.
 type engine struct {
 	mu      sync.Mutex
-	orders  []string
+	orders  []string // without those that ask for the same again
+	last    *string
 	running bool
 	fail    chan error // ends Run
+	proved  func()     // called when new addresses are ordered; nil: their proof never ends
 }
 
 func newEngine() *engine { return &engine{fail: make(chan error)} }
@@ -43,7 +46,15 @@ func (e *engine) Set(c layer2.Config) {
 	for _, a := range c.Announcements {
 		words = append(words, fmt.Sprintf("%s on %s", a.Addr, strings.Join(a.Interfaces, " ")))
 	}
-	e.orders = append(e.orders, strings.Join(words, ", "))
+	order := strings.Join(words, ", ")
+	if e.last != nil && order == *e.last {
+		return
+	}
+	e.last = &order
+	e.orders = append(e.orders, order)
+	if e.proved != nil && slices.ContainsFunc(c.Announcements, func(a layer2.Announcement) bool { return a.New }) {
+		e.proved()
+	}
 }
 
 func (e *engine) Run(ctx context.Context) error {
@@ -107,6 +118,7 @@ func start(t *testing.T, change func(*speaker.Options)) *rig {
 	if r.Speaker, err = speaker.New(options); err != nil {
 		t.Fatal(err)
 	}
+	r.engine.proved = func() { r.SetLayer2Status(layer2.Status{}) }
 	ctx, stop := context.WithCancel(t.Context())
 	r.stop = stop
 	go func() { r.ended <- r.Run(ctx) }()
@@ -278,7 +290,7 @@ func TestOneChangeIsOneOrder(t *testing.T) {
 		defer r.stop()
 
 		r.SetService(web("192.0.2.2")) // which node-b owns
-		expect(t, "orders", r.engine.take(), "")
+		expect(t, "orders", r.engine.take())
 		expect(t, "log", r.said(t))
 
 		r.SetMembers(members("node-a"))
@@ -410,7 +422,8 @@ func TestReport(t *testing.T) {
 		}
 		want := []announce.Revision{
 			{},
-			{Changed: []announce.Change{{Verdict: other}, {Verdict: verdict}}},
+			{Changed: []announce.Change{{Verdict: other}}},
+			{Changed: []announce.Change{{Verdict: verdict}}}, // it has proved free
 			{Gone: []announce.Verdict{other, verdict}},
 		}
 		if diff := cmp.Diff(want, r.revisions, cmp.Transformer("text", netip.Addr.String)); diff != "" {
