@@ -15,7 +15,8 @@ import (
 // the wire. What is reported is what happens. What is decided stays as it is:
 // status never feeds a decision.
 type outcome struct {
-	silent map[netip.Addr]silence
+	ordered layer2.Config
+	silent  map[netip.Addr]silence // as of the last report
 }
 
 // silence is why an address is not answered for.
@@ -46,10 +47,12 @@ func silences(status layer2.Status) map[netip.Addr]silence {
 	return out
 }
 
-// proofs returns silent with the addresses that are ordered for the first time now,
+// expect returns silent with the addresses that are ordered for the first time now,
 // as new: the engine's word on them is yet to come. Those in it that are not new
 // any more are left out, should that word have been missed.
-func proofs(silent map[netip.Addr]silence, before, order layer2.Config, revision announce.Revision) map[netip.Addr]silence {
+func (o *outcome) expect(order layer2.Config, revision announce.Revision, silent map[netip.Addr]silence) map[netip.Addr]silence {
+	before := o.ordered
+	o.ordered = order
 	out := maps.Clone(silent)
 	maps.DeleteFunc(out, func(addr netip.Addr, s silence) bool {
 		a := announcement(order, addr)

@@ -180,7 +180,6 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 	chores := chores{unowned: map[netip.Addr]struct{}{}}
 	var outcome outcome
 	var silent map[netip.Addr]silence
-	var segments layer2.Config
 	var due <-chan time.Time
 	var found <-chan struct{}
 	if s.options.Unnumbered != nil {
@@ -215,9 +214,7 @@ func (s *Speaker) loop(ctx context.Context) (draining bool) {
 		revision := plan.Revise()
 		chores.after(plan, revision, now)
 		due = chores.wake(plan, now)
-		before := segments
-		segments = plan.Layer2()
-		silent = proofs(silent, before, segments, revision)
+		silent = outcome.expect(plan.Layer2(), revision, silent)
 		s.proving.Store(unproved(silent))
 		s.order(plan)
 		revision = outcome.report(plan, revision, silent)

@@ -1,6 +1,11 @@
 // Package wire is where layer2 meets the kernel: packet sockets that carry ARP
 // and neighbour discovery, and the multicast memberships that bring the latter
-// in. It never looks at what a frame says and never answers one.
+// in. It never answers a frame, and looks into one only to leave it out.
+//
+//	socket.go                 the sockets
+//	ring.go                   where frames wait to be read
+//	filter.go, filter_set.go  which frames the kernel leaves out
+//	groups.go                 the memberships
 //
 // Both protocols use packet sockets (AF_PACKET). For ARP there is nothing else.
 // For NDP an ICMPv6 socket would do for most, but the kernel hands to such a

@@ -388,21 +388,13 @@ func TestPrivileges(t *testing.T) {
 		e, err := layer2.New(layer2.Options{Wire: wire.Sockets{}})
 		segment.Must(t, err)
 		e.Set(s.node.own(owned4, owned6))
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
+		stop := s.node.Run(func(ctx context.Context) error {
 			// All sockets are opened by the thread in Run, which keeps no more than this.
-			s.node.Do(func() {
-				if err := keepOnly(tc.capabilities); err != nil {
-					t.Error(err)
-					return
-				}
-				if err := e.Run(ctx); err != nil {
-					t.Error(err)
-				}
-			})
-		}()
+			if err := keepOnly(tc.capabilities); err != nil {
+				return err
+			}
+			return e.Run(ctx)
+		})
 		segment.Eventually(t, "the ports have been tried", func() bool {
 			i := e.Status().Interfaces
 			return len(i) == 1 && i[0].NDP != layer2.PortStatus{}
@@ -417,7 +409,6 @@ func TestPrivileges(t *testing.T) {
 			segment.Eventually(t, "in the group", func() bool { return s.node.groups()["ff0200000000000000000001ff000080"] })
 		}
 		stop()
-		<-ended
 	}
 }
 
@@ -447,18 +438,12 @@ func TestNothingLeaks(t *testing.T) { //nolint:paralleltest // see above
 		e, err := layer2.New(layer2.Options{Wire: wire.Sockets{}, YieldTime: time.Millisecond})
 		segment.Must(t, err)
 		e.Set(s.node.own(owned4, owned6))
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			s.node.Do(func() { _ = e.Run(ctx) })
-		}()
+		stop := s.node.Run(e.Run)
 		segment.Eventually(t, "both ports are open", func() bool {
 			i := e.Status().Interfaces
 			return len(i) == 1 && i[0].ARP.Open && i[0].NDP.Open
 		})
 		stop()
-		<-ended
 	}
 	life()
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
