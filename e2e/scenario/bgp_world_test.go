@@ -93,6 +93,7 @@ func routedPrefixes() []netip.Prefix {
 // neighbours, and waits for nothing.
 func tor(t *testing.T, lines ...string) *router.FRR {
 	t.Helper()
+	defer waited(t, "FRR runs", time.Now())
 	var neighbors strings.Builder
 	for _, line := range lines {
 		fmt.Fprintf(&neighbors, " neighbor nodes %s\n", line)
@@ -165,6 +166,7 @@ func nodeAt(gateway netip.Addr) string {
 // exactly these nodes.
 func waitForNextHops(t *testing.T, addr netip.Addr, want ...string) {
 	t.Helper()
+	defer waited(t, fmt.Sprintf("%s has next hops %v", addr, want), time.Now())
 	var got []string
 	err := cluster.Until(t.Context(), "the router has its next hops", func(context.Context) (_ bool, err error) {
 		got, err = nextHops(addr)

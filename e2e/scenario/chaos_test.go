@@ -106,7 +106,7 @@ func scaleControllers(t *testing.T, n int) {
 // deleted and come back, controllers are killed, and paused for longer than the
 // Lease allows, at random.
 func TestChaos(t *testing.T) {
-	seed, services, length := chaosSeed(t), 400, shorter(30*time.Second, 3*time.Minute)
+	seed, services, length := chaosSeed(t), 400, shorter(20*time.Second, 3*time.Minute)
 	if length > time.Minute {
 		services = 1000
 	}

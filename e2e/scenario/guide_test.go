@@ -101,8 +101,7 @@ func TestAlphabeticalOrderUntilFull(t *testing.T) {
 	for i := range fit {
 		fmt.Fprintf(&manifests, bareService, fmt.Sprintf("svc-%03d", i))
 	}
-	// Not deleted one by one: they go with the namespace.
-	applyTo(t, ns, manifests.String())
+	createIn(t, ns, manifests.String())
 	count := map[netip.Prefix]int{}
 	prefixes := []netip.Prefix{
 		netip.MustParsePrefix("192.168.200.0/24"), netip.MustParsePrefix("10.10.50.0/24"), netip.MustParsePrefix("203.0.113.0/28"),

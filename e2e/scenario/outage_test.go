@@ -33,7 +33,7 @@ spec:
   ports: [{port: 80, targetPort: 8080}]
 `, i)
 	}
-	applyTo(t, ns, manifests.String())
+	createIn(t, ns, manifests.String())
 	until(t, "all Services hold addresses", func(context.Context) (bool, error) {
 		all := assigned(t, ns) //nolint:contextcheck // it ends with the test
 		for _, addr := range all {
@@ -74,6 +74,10 @@ func TestRestartChangesNothing(t *testing.T) {
 	ns := manyServices(t)
 	before := assigned(t, ns)
 	quiet(t)
+	led, err := holder(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	since := time.Now()
 	for _, node := range cluster.Nodes() {
@@ -83,7 +87,11 @@ func TestRestartChangesNothing(t *testing.T) {
 		}
 	}
 	waitForProduct(t)
-	time.Sleep(10 * time.Second) // longer than anything waits before it writes
+	until(t, "another controller leads", func(ctx context.Context) (bool, error) {
+		leads, err := holder(ctx)
+		return leads != "" && leads != led, err
+	})
+	time.Sleep(5 * time.Second) // longer than anything waits before it writes
 	if after := assigned(t, ns); !maps.Equal(before, after) {
 		t.Errorf("addresses changed:\nbefore %v\nafter  %v", before, after)
 	}
@@ -111,7 +119,13 @@ func TestAPIServerAway(t *testing.T) {
 	// A crash. One that ends in order withdraws the endpoint of the Service
 	// kubernetes, and until kube-proxy hears, up to a minute after its return,
 	// that it has one again no Pod reaches it.
+	began := time.Now()
 	cluster.APIServer().Kill()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(speakersSaid(began))
+		}
+	})
 	t.Cleanup(func() {
 		if err := cluster.APIServer().Start(context.Background()); err != nil {
 			t.Fatal(err)
@@ -124,7 +138,7 @@ func TestAPIServerAway(t *testing.T) {
 		}
 		waitForProduct(t)
 	})
-	away := shorter(40*time.Second, 2*time.Minute)
+	away := shorter(10*time.Second, 2*time.Minute)
 	for end := time.Now().Add(away); time.Now().Before(end); time.Sleep(time.Second) {
 		for _, addr := range addrs {
 			if got := resolve(t, addr); got != owner {

@@ -12,15 +12,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// leader returns the Pod of the controller that holds the Lease; empty if none
-// does.
-func leader(ctx context.Context) (string, error) {
+// holder returns the process that holds the Lease of the controller; empty if
+// none does.
+func holder(ctx context.Context) (string, error) {
 	lease, err := cluster.Clientset().CoordinationV1().Leases("metallb-system").Get(ctx, "metallb-controller", metav1.GetOptions{})
 	if err != nil || lease.Spec.HolderIdentity == nil {
 		return "", err
 	}
-	pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
-	return pod, nil
+	return *lease.Spec.HolderIdentity, nil
+}
+
+// leader returns the Pod of that process.
+func leader(ctx context.Context) (string, error) {
+	identity, err := holder(ctx)
+	pod, _, _ := strings.Cut(identity, "_")
+	return pod, err
 }
 
 // signalled sends a signal to the controller in a Pod, and reports whether

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clarion-lb/clarion/e2e/kubelet"
@@ -60,33 +61,70 @@ func applyTo(t *testing.T, ns, manifests string) {
 	}
 }
 
-// until waits for something to become true.
+// createIn creates many objects in a namespace, which takes half the time of
+// applyTo.
+func createIn(t *testing.T, ns, manifests string) {
+	t.Helper()
+	if err := feed(t.Context(), manifests, "create", "-n", ns); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until waits for something to become true, and says so if that took long.
 func until(t *testing.T, what string, check func(context.Context) (bool, error)) {
 	t.Helper()
+	defer waited(t, what, time.Now())
 	if err := cluster.Until(t.Context(), what, check); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// namespace makes a namespace of the test's own, which goes with everything in
-// it when the test ends.
+// waited says where the time of a test has gone.
+func waited(t *testing.T, what string, since time.Time) {
+	t.Helper()
+	if took := time.Since(since); took > 2*time.Second {
+		t.Logf("waited %s until %s", took.Round(100*time.Millisecond), what)
+	}
+}
+
+// namespace makes a namespace of the test's own. When the test ends, its Services
+// are deleted, and the rest goes in its own time.
 func namespace(t *testing.T) string {
 	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	namespaces := cluster.Clientset().CoreV1().Namespaces()
 	object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if _, err := cluster.Clientset().CoreV1().Namespaces().Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	until(t, "there is a new namespace "+name, func(ctx context.Context) (bool, error) {
+		_, err := namespaces.Create(ctx, object, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) { // of the last run, with -count
+			return false, nil
+		}
+		return err == nil, err
+	})
 	t.Cleanup(func() {
 		ctx := context.Background()
-		if _, err := cluster.Kubectl(ctx, "delete", "namespace", name, "--timeout=60s"); err != nil {
-			// The conditions of the namespace say what keeps it, the objects why.
-			state, _ := cluster.Kubectl(ctx, "get", "namespace", name, "-o", "yaml")
+		if err := deleteServices(ctx, name); err != nil {
 			left, _ := cluster.Kubectl(ctx, "-n", name, "get", "pods,services,endpointslices,servicel2statuses", "-o", "yaml")
-			t.Errorf("%v\n%s\n%s", err, state, left)
+			t.Errorf("%v\n%s", err, left)
+		}
+		if err := namespaces.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
 		}
 	})
 	return name
+}
+
+// deleteServices deletes all Services of a namespace, and returns when they have
+// given their addresses back.
+func deleteServices(ctx context.Context, ns string) error {
+	services := cluster.Dynamic().Resource(corev1.SchemeGroupVersion.WithResource("services")).Namespace(ns)
+	if err := services.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		return err
+	}
+	return cluster.Until(ctx, "the Services of "+ns+" are gone", func(ctx context.Context) (bool, error) {
+		left, err := services.List(ctx, metav1.ListOptions{Limit: 1})
+		return err == nil && len(left.Items) == 0, err
+	})
 }
 
 // addresses returns what the status of a Service says it holds.
@@ -219,6 +257,7 @@ func productPods(ctx context.Context, t *testing.T) []corev1.Pod {
 // waitForProduct waits until every Pod of the product is ready.
 func waitForProduct(t *testing.T) {
 	t.Helper()
+	defer waited(t, "the product is ready", time.Now())
 	err := cluster.Until(context.Background(), "the product is ready", func(ctx context.Context) (bool, error) {
 		ready := 0
 		pods := productPods(ctx, t)
