@@ -43,11 +43,17 @@ const (
 
 func faults() []fault {
 	return []fault{
+		// For longer than the grace of a speaker whose node lives.
+		{name: "paused", strike: paused, lasts: shorter(5*time.Second, 30*time.Second), fate: returns, silence: 30 * time.Second},
 		{name: "unheard", strike: unheard, lasts: time.Second, fate: returns, silence: 5 * time.Second},
+		// These two last until memberlist believes, too, that there are two clusters.
+		{name: "deaf", strike: deaf, lasts: shorter(8*time.Second, 30*time.Second), fate: roams, silence: 30 * time.Second},
+		{name: "unknown", strike: unknown, lasts: shorter(8*time.Second, 30*time.Second), fate: roams, silence: 5 * time.Second},
 		{name: "flapping", strike: flapping, fate: roams, silence: 10 * time.Second},
 		{name: "renamed", strike: renamed, lasts: time.Second, fate: roams, silence: 10 * time.Second},
 		{name: "flooded", strike: flooded, lasts: shorter(3*time.Second, 30*time.Second), fate: stays, silence: prompt},
 		{name: "killed", strike: killed, everybody: true},
+		{name: "rolled out", strike: rolledOut, everybody: true},
 	}
 }
 
