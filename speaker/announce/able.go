@@ -55,13 +55,20 @@ func (a *able) forAd(ad *config.L2Advertisement) config.NodeSet {
 
 // reach is who can announce by one advertisement: nodes that it covers, that
 // live, and that have an interface for it.
-type reach struct{ four, six config.NodeSet }
+type reach struct {
+	able families
+	// well are those of them whose interfaces are not recovering only.
+	well families
+}
 
-func (r *reach) family(v4 bool) config.NodeSet {
+// families are sets of nodes, for addresses of either family.
+type families struct{ four, six config.NodeSet }
+
+func (f *families) family(v4 bool) config.NodeSet {
 	if v4 {
-		return r.four
+		return f.four
 	}
-	return r.six
+	return f.six
 }
 
 // reaches works the advertisements out. The cards are by position in the
@@ -69,6 +76,8 @@ func (r *reach) family(v4 bool) config.NodeSet {
 func reaches(snap *config.Snapshot, cards []Member, live config.NodeSet) map[*config.L2Advertisement]*reach {
 	four := ableNodes(cards, func(l MemberLink) bool { return l.IPv4 })
 	six := ableNodes(cards, func(l MemberLink) bool { return l.IPv6 })
+	well4 := ableNodes(cards, func(l MemberLink) bool { return l.IPv4 && !l.Recovering })
+	well6 := ableNodes(cards, func(l MemberLink) bool { return l.IPv6 && !l.Recovering })
 	among := func(a *able, ad *config.L2Advertisement) config.NodeSet {
 		set := slices.Clone(ad.Nodes)
 		set.Intersect(live)
@@ -79,11 +88,19 @@ func reaches(snap *config.Snapshot, cards []Member, live config.NodeSet) map[*co
 	for _, pool := range snap.Pools {
 		for _, ad := range pool.L2 {
 			if out[ad] == nil {
-				out[ad] = &reach{four: among(&four, ad), six: among(&six, ad)}
+				out[ad] = &reach{
+					able: families{four: among(&four, ad), six: among(&six, ad)},
+					well: families{four: among(&well4, ad), six: among(&well6, ad)},
+				}
 			}
 		}
 	}
 	return out
+}
+
+// linkMends reports whether a link of a member is recovering.
+func linkMends(m Member) bool {
+	return slices.ContainsFunc(m.Links, func(l MemberLink) bool { return l.Recovering })
 }
 
 // lostLinks compares what a live node can announce on with what it could, and
@@ -99,7 +116,7 @@ func lostLinks(before, now Member) (less, more bool) {
 func covers(links, others []MemberLink) bool {
 	for _, o := range others {
 		good := slices.ContainsFunc(links, func(l MemberLink) bool {
-			return l.Name == o.Name && (l.IPv4 || !o.IPv4) && (l.IPv6 || !o.IPv6)
+			return l.Name == o.Name && (l.IPv4 || !o.IPv4) && (l.IPv6 || !o.IPv6) && (!l.Recovering || o.Recovering)
 		})
 		if !good {
 			return false

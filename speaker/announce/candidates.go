@@ -121,7 +121,25 @@ func (f *facts) claimOf(svc *Service, v4 bool) claim {
 // able returns the nodes that may own an address of one family, and have an
 // interface for it.
 func (f *facts) able(c *claim, v4 bool) config.NodeSet {
-	return c.among(len(f.snap.Nodes), func(ad *config.L2Advertisement) config.NodeSet { return f.reaches[ad].family(v4) })
+	return c.among(len(f.snap.Nodes), func(ad *config.L2Advertisement) config.NodeSet { return f.reaches[ad].able.family(v4) })
+}
+
+// mending returns the nodes that should own an address only if no other can: they
+// were down until a moment ago, or the interfaces were that they have for it, or
+// for the other address of its Service: the two do not part over that.
+func (f *facts) mending(c *claim) config.NodeSet {
+	if !f.linksMend {
+		return f.recovering
+	}
+	set := slices.Clone(f.recovering)
+	for _, a := range c.service.Addresses {
+		mends := f.able(c, a.Is4())
+		mends.Subtract(c.among(len(f.snap.Nodes), func(ad *config.L2Advertisement) config.NodeSet {
+			return f.reaches[ad].well.family(a.Is4())
+		}))
+		set.Union(mends)
+	}
+	return set
 }
 
 // eligible returns the nodes of a set that may own an address, able or not.

@@ -197,6 +197,7 @@ func (d *dice) memberLinks(node int) []announce.MemberLink {
 		if families := d.roll(5); families > 0 {
 			out = append(out, announce.MemberLink{
 				Name: name, IPv4: families != 2, IPv6: families != 3, MAC: layer2.MAC{2, 0, 0, 1, byte(node), name[3]},
+				Recovering: d.oneIn(5),
 			})
 		}
 	}
@@ -212,6 +213,10 @@ func (d *dice) without(m announce.Members) announce.Members {
 	if n := m.Nodes[lost]; n.LinksKnown && len(n.Links) > 0 && d.oneIn(2) {
 		m.Nodes = slices.Clone(m.Nodes)
 		m.Nodes[lost].Links = n.Links[1:]
+		if d.oneIn(2) { // or it is back already
+			m.Nodes[lost].Links = slices.Clone(n.Links)
+			m.Nodes[lost].Links[0].Recovering = true
+		}
 		return m
 	}
 	m.Gone = append(slices.Clone(m.Gone), m.Nodes[lost])

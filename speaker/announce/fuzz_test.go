@@ -73,9 +73,36 @@ func (w *world) recovering(node string) bool {
 	return slices.ContainsFunc(w.shared.Members.Nodes, func(m announce.Member) bool { return m.Name == node && m.Recovering })
 }
 
+// linksRecovering counts the links of a node that were lost until a moment ago,
+// and the others.
+func (w *world) linksRecovering(node string) (are, others int) {
+	for _, m := range w.shared.Members.Nodes {
+		for _, l := range m.Links {
+			switch {
+			case m.Name != node || !w.shared.Members.Known:
+			case l.Recovering:
+				are++
+			default:
+				others++
+			}
+		}
+		if m.Name == node && !m.LinksKnown {
+			others++ // there may be
+		}
+	}
+	return are, others
+}
+
+// well reports whether a node was not down until a moment ago, and no interface
+// of it was.
+func (w *world) well(node string) bool {
+	links, _ := w.linksRecovering(node)
+	return links == 0 && !w.recovering(node)
+}
+
 // better reports whether some of the nodes stays and is well.
 func (w *world) better(nodes []string) bool {
-	return slices.ContainsFunc(nodes, func(n string) bool { return !w.draining(n) && !w.recovering(n) })
+	return slices.ContainsFunc(nodes, func(n string) bool { return !w.draining(n) && w.well(n) })
 }
 
 func (w *world) allDraining(nodes []string) bool {
@@ -141,7 +168,8 @@ func FuzzOneOwner(f *testing.F) {
 			if w.draining(owner) && holders[a] == 1 && !w.allDraining(eligible[a]) {
 				t.Errorf("%s belongs to %s, which is leaving; eligible are %v", a, owner, eligible[a])
 			}
-			if w.recovering(owner) && holders[a] == 1 && w.better(eligible[a]) {
+			links, others := w.linksRecovering(owner)
+			if (w.recovering(owner) || links > 0 && others == 0) && holders[a] == 1 && w.better(eligible[a]) {
 				t.Errorf("%s belongs to %s, which is recovering; eligible are %v", a, owner, eligible[a])
 			}
 		}
@@ -151,7 +179,7 @@ func FuzzOneOwner(f *testing.F) {
 				continue
 			}
 			for _, n := range eligible[addrs[0]] {
-				if slices.Contains(eligible[addrs[1]], n) && !w.draining(n) && !w.recovering(n) {
+				if slices.Contains(eligible[addrs[1]], n) && !w.draining(n) && w.well(n) {
 					t.Errorf("%s and %s belong to two nodes, and %s could have both", addrs[0], addrs[1], n)
 				}
 			}

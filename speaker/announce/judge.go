@@ -21,6 +21,7 @@ type facts struct {
 	live       config.NodeSet // of these, those that do
 	draining   config.NodeSet
 	recovering config.NodeSet // of those that live
+	linksMend  bool           // some links are recovering
 	cards      []Member       // by position in the snapshot
 	reaches    map[*config.L2Advertisement]*reach
 	speakers   *speakers
@@ -50,6 +51,7 @@ func newFacts(snap *config.Snapshot, shared *Shared, local Local) *facts {
 			f.recovering.Add(i)
 		}
 	}
+	f.linksMend = slices.ContainsFunc(f.cards, linkMends)
 	f.reaches = reaches(snap, f.cards, f.live)
 	if f.self >= 0 {
 		f.standing = standing(&snap.Nodes[f.self], shared)
@@ -63,6 +65,10 @@ func newFacts(snap *config.Snapshot, shared *Shared, local Local) *facts {
 func (f *facts) lostSince(before *facts) (config.NodeSet, bool) {
 	if before == nil || before.snap != f.snap || before.standing != f.standing ||
 		!slices.Equal(before.interfaces, f.interfaces) {
+		return nil, false
+	}
+	// Whom a node that is recovering stands back for depends on all the others.
+	if f.self >= 0 && (f.recovering.Has(f.self) || linkMends(f.cards[f.self])) {
 		return nil, false
 	}
 	lost := config.NewNodeSet(len(f.snap.Nodes))
@@ -127,10 +133,8 @@ func (f *facts) judge(addr netip.Addr, holders []*Service, before election) judg
 			v.Reason, v.Detail = f.absence(c)
 		case e.owner != f.self && f.draining.Has(f.self) && !f.draining.Has(e.owner):
 			v.Reason = NodeDraining
-		case e.owner != f.self && f.recovering.Has(f.self) && !f.recovering.Has(e.owner):
-			v.Reason, v.Detail = NotOwner, "this node was down until a moment ago"
 		case e.owner != f.self:
-			v.Reason = NotOwner
+			v.Reason, v.Detail = NotOwner, f.mendingHere(c, e.owner)
 		case len(j.answer.Interfaces) == 0:
 			v.Reason, v.Detail = NoInterface, f.interfaceless(allowed, addr.Is4())
 		default:
@@ -141,6 +145,20 @@ func (f *facts) judge(addr netip.Addr, holders []*Service, before election) judg
 		}
 	}
 	return j
+}
+
+// mendingHere says, for a person, why this node stands back for another owner;
+// empty if it does not.
+func (f *facts) mendingHere(c *claim, owner int) string {
+	set := f.mending(c)
+	switch {
+	case !set.Has(f.self) || set.Has(owner):
+		return ""
+	case f.recovering.Has(f.self):
+		return "this node was down until a moment ago"
+	default:
+		return "its interfaces were down until a moment ago"
+	}
 }
 
 // compareHolders orders the Services that hold one address. The first leads:

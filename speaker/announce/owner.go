@@ -58,9 +58,9 @@ func (f *facts) elect(claims []claim, before election) election {
 		e.candidates = narrow(e.candidates, staying)
 	}
 	// So does one that was down until a moment ago, for any that was not.
-	if !f.recovering.Empty() {
+	if mending := f.mending(lead); !mending.Empty() {
 		well := slices.Clone(f.live)
-		well.Subtract(f.recovering)
+		well.Subtract(mending)
 		e.candidates = narrow(e.candidates, well)
 	}
 	// Two addresses of one Service are to be on one node. Where none can announce
@@ -121,8 +121,8 @@ func (f *facts) rivals(lead *claim) config.NodeSet {
 		all.Subtract(f.draining)
 		equals.Subtract(f.draining)
 	}
-	if f.recovering.Has(f.self) {
-		equals.Intersect(f.recovering)
+	if mending := f.mending(lead); mending.Has(f.self) {
+		equals.Intersect(mending)
 	}
 	above := all
 	above.Subtract(equals)

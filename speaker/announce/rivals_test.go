@@ -67,6 +67,9 @@ func TestRivals(t *testing.T) {
 		{"after two that died", "b", "a c", nil, "node-b", "a0 c0", "a0 c0"},
 		{"after one that nobody remembers", "a b", "", nil, "node-a", "", "b0"},
 		{"after one that is not able", "a b c:none", "", nil, "node-a", "", "b0"},
+		{"after one whose cable is back", "a b c:eth0:46r", "", nil, "node-a", "c0", "b0 c0"},
+		{"the first of those whose cables are back", "a:eth0:46r b:eth0:46r c:eth0:46r", "", nil, "node-c", "", "a0 b0"},
+		{"the last that has one", "a:none b:none c:eth0:46r", "", nil, "node-c", "", ""},
 		{"after one that is leaving, and right to", "a b c", "", func(o *config.Objects) { leave(&o.Nodes[2]) }, "node-a", "", "b0 c0"},
 		{"the last to leave", "c", "a b", func(o *config.Objects) { leave(&o.Nodes[2]) }, "node-c", "a0 b0", "a0 b0"},
 		{"after one that must not", "a b", "c", func(o *config.Objects) {

@@ -79,6 +79,9 @@ type MemberLink struct {
 	IPv4, IPv6 bool
 	// MAC is what its answers give out; zero if not known.
 	MAC layer2.MAC
+	// Recovering is set while a link that was lost has not been there for long
+	// enough: by it the node owns only what no other can.
+	Recovering bool
 }
 
 // node returns what a live speaker says of its node, if there is one; nothing

@@ -120,7 +120,8 @@ func decode[T any](t *testing.T, doc []byte) T {
 }
 
 // memberOf reads what a speaker says of its node, written as the name and the
-// links: "node-a eth0 eth1:4", "node-b none". One that is only a name does not say.
+// links: "node-a eth0 eth1:4", "node-b none", "node-c eth0:46r", whose link is
+// recovering. One that is only a name does not say.
 func memberOf(text string) announce.Member {
 	words := strings.Fields(text)
 	m := announce.Member{Name: words[0], LinksKnown: len(words) > 1}
@@ -128,7 +129,8 @@ func memberOf(text string) announce.Member {
 		if name, families, limited := strings.Cut(word, ":"); word != "none" {
 			m.Links = append(m.Links, announce.MemberLink{
 				Name: name, IPv4: !limited || strings.Contains(families, "4"), IPv6: !limited || strings.Contains(families, "6"),
-				MAC: layer2.MAC{2, 0, 0, 0, name[len(name)-1], words[0][len(words[0])-1]},
+				Recovering: strings.Contains(families, "r"),
+				MAC:        layer2.MAC{2, 0, 0, 0, name[len(name)-1], words[0][len(words[0])-1]},
 			})
 		}
 	}
