@@ -185,6 +185,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		l.watch(now)
 		l.announce(now)
 		l.join(now)
+		l.narrow(now)
 		l.publish()
 		if next, ok := l.wake(now); ok {
 			timer.Reset(time.Until(next))

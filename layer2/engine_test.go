@@ -2,6 +2,7 @@ package layer2
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -371,6 +372,47 @@ func TestJoinFails(t *testing.T) {
 		}
 		if got := tr.memory.groups("eth0"); len(got) != 1 {
 			tr.Errorf("groups %v", got)
+		}
+	})
+}
+
+// TestHears: a port hears of everything while its addresses change, and then of
+// them alone: of those to speak for, and of those watched.
+func TestHears(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(tr *trial) {
+		hears := func(want ...netip.Addr) {
+			tr.Helper()
+			if diff := cmp.Diff(want, tr.memory.heed("eth0", ARP), sameAddr); diff != "" {
+				tr.Error(diff)
+			}
+		}
+		config := Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned4, owned6)}
+		tr.Set(config)
+		hears()
+		time.Sleep(time.Second)
+		hears(owned4)
+		config.Watched = onEth0(foreign4)
+		tr.Set(config)
+		hears()
+		time.Sleep(900 * ms)
+		config.Announcements = onEth0(owned6)
+		tr.Set(config)
+		time.Sleep(999 * ms) // owned4 is answered for a second more, of which 1 ms is left
+		hears()
+		time.Sleep(2 * time.Second)
+		hears(foreign4)
+
+		tr.memory.set(func() { tr.memory.refuseHeed = errors.New("no memory") })
+		tr.Set(Config{Interfaces: config.Interfaces, Announcements: onEth0(owned4)})
+		synctest.Wait()
+		want := PortStatus{Error: "layer2: failed to filter on ARP socket on eth0: no memory"}
+		if diff := cmp.Diff(want, tr.Status().Interfaces[0].ARP); diff != "" {
+			tr.Error(diff)
+		}
+		time.Sleep(500 * ms) // opened again, it hears of everything
+		if diff := cmp.Diff(PortStatus{Open: true}, tr.Status().Interfaces[0].ARP); diff != "" {
+			tr.Error(diff)
 		}
 	})
 }

@@ -32,6 +32,7 @@ type memory struct {
 	refuseOpen  error
 	refuseOnly  string // the only link refused to be opened; empty: all
 	refuseJoin  error
+	refuseHeed  error
 	refuseWrite error
 }
 
@@ -136,26 +137,42 @@ type memoryConn struct {
 	frames chan []byte
 	broken chan error
 	closed chan struct{}
-	heeded map[netip.Addr]bool // under memory's lock
+	heeded map[netip.Addr]bool // under memory's lock; nil: all
 }
 
 func (c *memoryConn) Heed(addrs []netip.Addr) error {
-	c.memory.set(func() {
+	m := c.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refuseHeed != nil {
+		return m.refuseHeed
+	}
+	c.heeded = nil
+	if addrs != nil {
 		c.heeded = make(map[netip.Addr]bool)
-		for _, addr := range addrs {
-			c.heeded[addr] = true
-		}
-	})
+	}
+	for _, addr := range addrs {
+		c.heeded[addr] = true
+	}
 	return nil
+}
+
+// heed returns what a port hears of, sorted; nil: everything.
+func (m *memory) heed(link string, p Protocol) []netip.Addr {
+	synctest.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(m.conns[portID{Link: link, Protocol: p}].heeded), netip.Addr.Compare)
 }
 
 func (c *memoryConn) heeds(frame []byte) (so bool) {
 	c.memory.set(func() {
+		so = c.heeded == nil
 		if p, ok := parseARP(frame); ok {
-			so = c.heeded[p.SPA] || c.heeded[p.TPA]
+			so = so || c.heeded[p.SPA] || c.heeded[p.TPA]
 		}
 		if p, ok := parseNDP(frame); ok {
-			so = c.heeded[p.Src] || c.heeded[p.Target]
+			so = so || c.heeded[p.Src] || c.heeded[p.Target]
 		}
 	})
 	return so

@@ -255,8 +255,10 @@ func (l *loop) wake(now time.Time) (time.Time, bool) {
 		if p.joining() && !urgent {
 			return time.Time{}, true
 		}
-		if !p.retryAt.IsZero() && (!ok || p.retryAt.Before(next)) {
-			next, ok = p.retryAt, true
+		for _, at := range []time.Time{p.retryAt, p.narrowAt} {
+			if !at.IsZero() && (!ok || at.Before(next)) {
+				next, ok = at, true
+			}
 		}
 	}
 	return next, ok

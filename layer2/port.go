@@ -3,12 +3,15 @@ package layer2
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
 const (
 	retryMin = 100 * time.Millisecond // after a first failure
 	retryMax = time.Second            // between any two tries
+
+	narrowAfter = time.Second // without another change
 )
 
 // portID names a port.
@@ -25,6 +28,8 @@ type port struct {
 	addrs   []netip.Addr // to speak for, sorted
 	heeded  []netip.Addr // to hear of, sorted: those, and what is watched
 	session *session     // nil while closed
+
+	narrowAt time.Time // when to hear of heeded alone; zero: done
 
 	err      error // what is wrong now
 	failures int   // in a row
@@ -67,14 +72,40 @@ func (l *loop) mend(p *port, now time.Time) {
 	l.assign(p)
 }
 
-// attend has p hear of its addresses, before anything is said about them.
+// attend has p hear of its addresses, before anything is said about them. While
+// they change that is everything, and only later them alone: what is left out is
+// a matter of cost, and to choose it takes the kernel milliseconds where it is
+// thousands of addresses, which a takeover does not have.
 func (l *loop) attend(p *port, now time.Time) {
-	if err := p.session.heed(p.heeded); err != nil {
+	p.session.memberships.want(p.addrs)
+	if p.session.heeded != nil {
+		if slices.Equal(p.session.heeded, p.heeded) {
+			return
+		}
+		l.heed(p, nil, now)
+	}
+	p.narrowAt = now.Add(narrowAfter)
+}
+
+// narrow has the ports leave out what does not matter, once that has been the
+// same for a while.
+func (l *loop) narrow(now time.Time) {
+	for _, p := range l.ports {
+		if p.session != nil && !p.narrowAt.IsZero() && !now.Before(p.narrowAt) {
+			p.narrowAt = time.Time{}
+			l.heed(p, p.heeded, now)
+		}
+	}
+}
+
+// heed has p hear of addrs; nil: of everything.
+func (l *loop) heed(p *port, addrs []netip.Addr, now time.Time) {
+	if err := p.session.conn.Heed(addrs); err != nil {
 		l.shut(p)
 		l.fail(p, fmt.Errorf("layer2: failed to filter on %v socket on %s: %w", p.id.Protocol, p.id.Link, err), now)
 		return
 	}
-	p.session.memberships.want(p.addrs)
+	p.session.heeded = addrs
 }
 
 // joining reports whether p is not through with its groups.
@@ -127,6 +158,7 @@ func (l *loop) shut(p *port) {
 		l.gratuitous.cancel(onLink{Addr: addr, Link: p.id.Link})
 	}
 	p.session = nil
+	p.narrowAt = time.Time{}
 	l.changed = true
 }
 

@@ -3,7 +3,6 @@ package layer2
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -11,7 +10,7 @@ import (
 type session struct {
 	openedAt    time.Time
 	conn        Conn
-	heeded      []netip.Addr // what conn was told; nil: nothing yet
+	heeded      []netip.Addr // what conn was told matters; nil: all
 	memberships memberships
 	announced   map[netip.Addr]bool
 
@@ -57,18 +56,6 @@ func (l *loop) open(p *port, now time.Time) (*session, error) {
 		}
 	})
 	return s, nil
-}
-
-// heed has s hear of addrs, which it keeps; others may be left out.
-func (s *session) heed(addrs []netip.Addr) error {
-	if s.heeded != nil && slices.Equal(s.heeded, addrs) {
-		return nil
-	}
-	if err := s.conn.Heed(addrs); err != nil {
-		return err
-	}
-	s.heeded = addrs
-	return nil
 }
 
 // close returns after the reader's end.

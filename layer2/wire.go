@@ -48,9 +48,9 @@ type Wire interface {
 // Conn carries whole Ethernet frames, untagged and without the frame check
 // sequence. One goroutine reads while another writes.
 type Conn interface {
-	// Heed says which addresses matter from now on. Frames that neither ask for
-	// one of them nor claim one may be left out; others must not be, not even while
-	// this changes. At first all addresses matter.
+	// Heed says which addresses matter from now on; nil, as at first, says all of
+	// them. Frames that neither ask for one that matters nor claim one may be left
+	// out. Others must not be, not even while this changes.
 	Heed(addrs []netip.Addr) error
 	// Read waits for the next frame and returns its length. It fails for good
 	// once the connection is closed or its link is gone.

@@ -119,3 +119,19 @@ func (p tap) announced(n int, first netip.Addr) {
 		}
 	}
 }
+
+// BenchmarkFilter changes one of the addresses that a connection heeds.
+func BenchmarkFilter(b *testing.B) {
+	for _, n := range []int{1, 100, 5000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			c := newCable(b)
+			conn := c.node.open(layer2.ARP)
+			b.Cleanup(func() { _ = conn.Close() })
+			addrs := many(n)
+			for b.Loop() {
+				addrs[0] = addrs[0].Next()
+				segment.Must(b, conn.Heed(addrs))
+			}
+		})
+	}
+}

@@ -130,6 +130,9 @@ func newConn(socket *packet.Conn, raw syscall.RawConn, ring *ring, rules rules) 
 // Heed implements layer2.Conn. The kernel changes from one filter to the next
 // between two frames, and loses none.
 func (c *conn) Heed(addrs []netip.Addr) error {
+	if addrs == nil {
+		return c.filter(c.rules.anything())
+	}
 	// It grants net.core.optmem_max for the old and the new one together: 128 KiB,
 	// before Linux 6.8 it was 20 KiB.
 	for most := mostBuckets; most > 0; most /= 2 {
