@@ -1,6 +1,7 @@
 package layer2
 
 import (
+	"maps"
 	"net/netip"
 	"time"
 )
@@ -50,6 +51,8 @@ type contests struct {
 	asks     map[netip.Addr]*inquiry
 	yields   map[netip.Addr]time.Time // when to stop answering
 	defended map[netip.Addr]time.Time
+	// followed is when a speaker that ranks after us last claimed an address.
+	followed map[netip.Addr]time.Time
 	nextFree time.Time // when the next free address may be asked for
 	shrunk   bool      // yields has, and the table has not
 	begun    bool      // addresses are answered that are not announced yet
@@ -69,6 +72,7 @@ func newContests() contests {
 		asks:     map[netip.Addr]*inquiry{},
 		yields:   map[netip.Addr]time.Time{},
 		defended: map[netip.Addr]time.Time{},
+		followed: map[netip.Addr]time.Time{},
 	}
 }
 
@@ -109,8 +113,18 @@ func (l *loop) settle(c contest, now time.Time) {
 	if c.who == byStranger {
 		l.note(o, c, now)
 	}
+	if c.who == byFollower {
+		l.contests.followed[c.addr] = now
+	}
 	if c.now == answering {
 		l.defend(c, now)
+	}
+}
+
+// settleAll settles what has been heard so far.
+func (l *loop) settleAll(now time.Time) {
+	for range len(l.contests.heard) {
+		l.settle(<-l.contests.heard, now)
 	}
 }
 
@@ -300,10 +314,8 @@ func (l *loop) regroup(now time.Time) {
 // forget drops what is remembered of addresses that are no longer in the table,
 // or are something else there.
 func (l *loop) forget(t table) {
-	for addr := range l.contests.defended {
-		if t[addr] == nil {
-			delete(l.contests.defended, addr)
-		}
+	for _, times := range []map[netip.Addr]time.Time{l.contests.defended, l.contests.followed} {
+		maps.DeleteFunc(times, func(addr netip.Addr, _ time.Time) bool { return t[addr] == nil })
 	}
 	for addr, q := range l.contests.asks {
 		if o := t[addr]; o == nil || o.standing() != q.standing {

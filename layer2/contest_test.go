@@ -223,6 +223,24 @@ func TestYields(t *testing.T) {
 	})
 }
 
+// TestYieldsAtOnce: if the new owner was told before the old one, and announced
+// the address meanwhile, there is nothing to wait for.
+func TestYieldsAtOnce(t *testing.T) {
+	t.Parallel()
+	contestTrial(t, nil, func(tr *trial) {
+		tr.claim(younger) // which was told first that it owns them
+		if n := tr.asked(); n != 2 {
+			tr.Errorf("%d answers while they are ours", n)
+		}
+		time.Sleep(defaultYieldTime / 2)
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Speakers: []MAC{elder, younger}})
+		synctest.Wait()
+		if n := tr.asked(); n != 0 {
+			tr.Errorf("%d answers although their new owner has announced them", n)
+		}
+	})
+}
+
 // TestComesBackWhileYielding: an address that is ours again is announced again.
 func TestComesBackWhileYielding(t *testing.T) {
 	t.Parallel()

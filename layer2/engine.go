@@ -172,6 +172,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			l.apply(Config{Interfaces: l.config.Interfaces, Speakers: l.config.Speakers}, time.Now())
 		case <-e.ordered:
 			if done != nil {
+				l.settleAll(time.Now())
 				l.apply(e.latest(), time.Now())
 			}
 		case b := <-l.broken:

@@ -78,7 +78,16 @@ func (l *loop) yield(before table, now time.Time) {
 	}
 	for addr, o := range before {
 		_, still := slices.BinarySearchFunc(l.config.Announcements, addr, func(a Announcement, addr netip.Addr) int { return a.Addr.Compare(addr) })
-		if still || !o.record.standing.CompareAndSwap(uint32(answering), uint32(yielding)) {
+		if still {
+			continue
+		}
+		// The new owner may have been told before this one, and have announced it
+		// already: that looked like somebody's error.
+		if at, ok := l.contests.followed[addr]; ok && now.Sub(at) < l.engine.yieldTime {
+			l.engine.log.Debug("another speaker has taken over", "address", addr)
+			continue
+		}
+		if !o.record.standing.CompareAndSwap(uint32(answering), uint32(yielding)) {
 			continue
 		}
 		l.contests.yields[addr] = now.Add(l.engine.yieldTime)
