@@ -12,7 +12,7 @@ func (p *peers) show(links []announce.MemberLink) {
 	}
 	card := members.Card{Heartbeat: p.beats != nil, LinksKnown: true}
 	for _, l := range links {
-		card.Links = append(card.Links, members.Link{Name: l.Name, IPv4: l.IPv4, IPv6: l.IPv6, MAC: l.MAC})
+		card.Links = append(card.Links, members.Link{Name: l.Name, IPv4: l.IPv4, IPv6: l.IPv6, MAC: l.MAC, Recovering: l.Recovering})
 	}
 	p.list.SetCard(card)
 }
@@ -21,7 +21,7 @@ func (p *peers) show(links []announce.MemberLink) {
 func memberOf(m members.Member) announce.Member {
 	out := announce.Member{Name: m.Name, LinksKnown: m.Card.LinksKnown}
 	for _, l := range m.Card.Links {
-		out.Links = append(out.Links, announce.MemberLink{Name: l.Name, IPv4: l.IPv4, IPv6: l.IPv6, MAC: l.MAC})
+		out.Links = append(out.Links, announce.MemberLink{Name: l.Name, IPv4: l.IPv4, IPv6: l.IPv6, MAC: l.MAC, Recovering: l.Recovering})
 	}
 	return out
 }

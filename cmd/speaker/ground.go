@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,6 +28,9 @@ type ground struct {
 	list    *mounted.File
 	exclude []*regexp.Regexp
 	pits    *pitfalls.Finder
+	// returned are links that were lost, which take failback to be relied upon.
+	returned returned
+	failback time.Duration
 
 	// listeners are told; set before run.
 	peers *peers
@@ -34,10 +38,11 @@ type ground struct {
 	api   *kube.Speaker
 }
 
-// newGround reads the list, and starts nothing. A list that cannot be read is an
+// newGround reads the list, and starts nothing. Failback is how long links have
+// to be back before they are relied upon. A list that cannot be read is an
 // error only now, when there is no other.
-func newGround(log *slog.Logger) (*ground, error) {
-	g := &ground{}
+func newGround(failback time.Duration, log *slog.Logger) (*ground, error) {
+	g := &ground{failback: failback}
 	var err error
 	if g.list, err = mounted.New(mounted.Options{Path: excludeFile, Log: log}); err != nil {
 		return nil, err
@@ -62,6 +67,7 @@ func (g *ground) run(ctx context.Context) error {
 	group.Go(func() error { return g.list.Run(ctx) })
 	group.Go(func() error { return g.pits.Run(ctx) })
 	group.Go(func() error {
+		var recovered <-chan time.Time
 		for {
 			select {
 			case <-ctx.Done():
@@ -69,8 +75,9 @@ func (g *ground) run(ctx context.Context) error {
 			case <-g.links.Changed():
 			case <-g.list.Changed():
 				g.reread()
+			case <-recovered:
 			}
-			g.tell()
+			recovered = g.tell()
 		}
 	})
 	return group.Wait()
@@ -92,14 +99,20 @@ func (g *ground) reread() {
 	g.loop.SetExclude(exclude)
 }
 
-// tell tells everybody what the interfaces are like, once that is known.
-func (g *ground) tell() {
+// tell tells everybody what the interfaces are like, once that is known, and
+// returns when that changes with time; nil for not before something else does.
+func (g *ground) tell() <-chan time.Time {
 	links := g.links.Links()
 	if links == nil {
-		return
+		return nil
 	}
 	local := announce.Local{Links: translate(links), Exclude: g.exclude}
-	g.peers.show(announce.Usable(local))
+	usable, next := g.returned.follow(announce.Usable(local), time.Now(), g.failback)
+	g.peers.show(usable)
 	g.pits.SetLocal(local)
 	g.loop.SetLinks(local.Links)
+	if next == 0 {
+		return nil
+	}
+	return time.After(next)
 }

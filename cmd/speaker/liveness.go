@@ -24,7 +24,7 @@ func (h *heartbeatFlags) register(cmd *cobra.Command) {
 	f.DurationVar(&h.interval, "heartbeat-interval", heartbeat.DefaultInterval, "time between the heartbeats of a node, on the port of ml-bindport; 0: none, a dead node is found out by memberlist alone, after five seconds and more")
 	f.IntVar(&h.multiplier, "heartbeat-multiplier", heartbeat.DefaultMultiplier, "how many heartbeats in a row have to be missing before a node can be called dead")
 	f.DurationVar(&h.grace, "heartbeat-grace", heartbeat.DefaultGrace, "how long a speaker may be silent while its node answers, before its addresses move")
-	f.DurationVar(&h.failback, "failback-delay", heartbeat.DefaultFailback, "how long a node has to be well before it owns addresses again; 0: no time at all")
+	f.DurationVar(&h.failback, "failback-delay", heartbeat.DefaultFailback, "how long a node, and each interface of it, has to be well before it owns addresses again that others can own; 0: no time at all")
 }
 
 // join makes the monitor of p, on the port of the members.

@@ -62,7 +62,7 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ground, err := newGround(process.Log)
+	ground, err := newGround(o.membership.beats.failback, process.Log)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ type Link struct {
 	IPv4, IPv6 bool
 	// MAC is what its answers give out; zero if not known.
 	MAC [6]byte
+	// Recovering: the link was lost, and has not been back for long enough to be
+	// relied upon.
+	Recovering bool
 }
 
 // Equal reports whether both say the same.

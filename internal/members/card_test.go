@@ -19,7 +19,7 @@ func TestCard(t *testing.T) {
 
 	mac, other := [6]byte{2, 0, 0, 0x5e, 0, 0x53}, [6]byte{2, 0, 0, 0x5e, 0, 0x54}
 	eth := Card{Heartbeat: true, LinksKnown: true, Links: []Link{
-		{"eth0", true, true, mac}, {"eth0.7", false, true, mac}, {"eth1", true, false, other}, {"eth2", true, false, [6]byte{}},
+		{"eth0", true, true, mac, false}, {"eth0.7", false, true, mac, false}, {"eth1", true, false, other, true}, {"eth2", true, false, [6]byte{}, false},
 	}}
 	for _, tt := range []struct {
 		name string
@@ -28,7 +28,7 @@ func TestCard(t *testing.T) {
 		want Card
 	}{
 		{"nothing", Card{}, "clarion", Card{}},
-		{"all", eth, "clarion +heartbeat +links 46:eth0:0200005e0053 6:eth0.7 4:eth1:0200005e0054 4:eth2:000000000000", eth},
+		{"all", eth, "clarion +heartbeat +links 46:eth0:0200005e0053 6:eth0.7 4r:eth1:0200005e0054 4:eth2:000000000000", eth},
 		{"no MAC", Card{LinksKnown: true, Links: []Link{{Name: "eth0", IPv4: true}}}, "clarion +links 4:eth0", Card{LinksKnown: true, Links: []Link{{Name: "eth0", IPv4: true}}}},
 		{"no usable link", Card{LinksKnown: true}, "clarion +links", Card{LinksKnown: true}},
 		{
@@ -126,7 +126,7 @@ func distinctMACs(links []Link) map[[6]byte]bool {
 func FuzzCard(f *testing.F) {
 	f.Add("clarion +heartbeat +links 46:eth0 4:eth1")
 	f.Add("clarion-packed \x4a\xce\x49")
-	f.Add("clarion +links 46:eth1:0200005e0053 4:eth0 6:eth1 4:eth2:02 4:eth3:0200005e0054:7")
+	f.Add("clarion +links 46r:eth1:0200005e0053 4:eth0 6:eth1 4:eth2:02 4:eth3:0200005e0054:7")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := parseCard([]byte(text))
 		c.Keys = c.Keys[:min(len(c.Keys), cardKeys)]

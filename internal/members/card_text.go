@@ -100,10 +100,14 @@ func distinctFirst(links []Link) []Link {
 	return append(first, rest...)
 }
 
-// encode writes the link as families:name:MAC, the last left out if it is that
-// of the link before: VLANs mostly have one in common, and the space is short.
+// encode writes the link as families:name:MAC, with an r behind the families of
+// one that is recovering. The MAC is left out if it is that of the link before:
+// VLANs mostly have one in common, and the space is short.
 func (l Link) encode(last [6]byte) string {
 	word := ":" + l.Name
+	if l.Recovering {
+		word = "r" + word
+	}
 	if l.IPv6 {
 		word = "6" + word
 	}
@@ -119,11 +123,14 @@ func (l Link) encode(last [6]byte) string {
 // parseLink reads what encode wrote. A MAC that cannot be read is not known.
 func parseLink(word string, last [6]byte) (l Link, ok bool) {
 	families, rest, isLink := strings.Cut(word, ":")
-	if !isLink || strings.Trim(families, "46") != "" {
+	if !isLink || strings.Trim(families, "46r") != "" {
 		return Link{}, false
 	}
 	name, text, own := strings.Cut(rest, ":")
-	l = Link{Name: name, IPv4: strings.Contains(families, "4"), IPv6: strings.Contains(families, "6"), MAC: last}
+	l = Link{
+		Name: name, MAC: last,
+		IPv4: strings.Contains(families, "4"), IPv6: strings.Contains(families, "6"), Recovering: strings.Contains(families, "r"),
+	}
 	if own {
 		l.MAC = [6]byte{}
 		if mac, err := hex.DecodeString(text); err == nil && len(mac) == len(l.MAC) {
