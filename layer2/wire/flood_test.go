@@ -112,7 +112,7 @@ func (c cable) flood(b *testing.B, engine int, addrs []netip.Addr, rate int) (cp
 	segment.Must(b, raw.Control(func(fd uintptr) { // our reader must not be what loses answers
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20)
 	}))
-	time.Sleep(300 * time.Millisecond) // past the first announcements
+	time.Sleep(2 * time.Second) // past the first announcements, and the choice of what to hear
 
 	// The sender's MAC numbers the question; the answer brings it back.
 	question := request(client4, addrs[0]).frame(b)
