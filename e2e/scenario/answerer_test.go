@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,6 +58,11 @@ func TestOneAnswerer(t *testing.T) {
 	for _, f := range faults() {
 		t.Run(f.name, func(t *testing.T) {
 			v := keepVigil(t, addrs)
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Log(speakersSaid(v.begun))
+				}
+			})
 			v.waitFor(t, homes)
 			victim := homes[addrs[0]]
 			heal := sync.OnceFunc(f.strike(t, cluster.Node(victim)))
@@ -66,11 +72,6 @@ func TestOneAnswerer(t *testing.T) {
 			healed := time.Now()
 			v.waitFor(t, homes)
 			records := v.end(t)
-			t.Cleanup(func() {
-				if t.Failed() {
-					t.Log(speakersSaid(v.begun))
-				}
-			})
 
 			for _, addr := range addrs {
 				w := witness{vigil: v, records: records, addr: addr, home: homes[addr]}
@@ -185,16 +186,18 @@ func (v *vigil) waitFor(t *testing.T, homes map[netip.Addr]string) {
 	t.Helper()
 	waitForProduct(t)
 	since := time.Now()
-	until(t, "all addresses are answered by their owners alone", func(context.Context) (bool, error) {
-		if time.Since(since) < time.Second {
-			return false, nil
-		}
+	var wrong []string
+	err := cluster.Until(t.Context(), "all addresses are answered by their owners alone", func(context.Context) (bool, error) {
 		recent := v.lastSecond()
+		wrong = nil
 		for addr, home := range homes {
-			if !slices.Equal(frames.Claimants(recent, addr), []string{home}) {
-				return false, nil
+			if got := frames.Claimants(recent, addr); !slices.Equal(got, []string{home}) {
+				wrong = append(wrong, fmt.Sprintf("%s of %s is answered by %v", addr, home, got))
 			}
 		}
-		return true, nil
+		return len(wrong) == 0 && time.Since(since) > time.Second, nil
 	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, strings.Join(wrong, "\n"))
+	}
 }
