@@ -410,7 +410,8 @@ func TestHears(t *testing.T) {
 		if diff := cmp.Diff(want, tr.Status().Interfaces[0].ARP); diff != "" {
 			tr.Error(diff)
 		}
-		time.Sleep(500 * ms) // opened again, it hears of everything
+		time.Sleep(5 * time.Second) // opened again, it hears of everything
+		hears()
 		if diff := cmp.Diff(PortStatus{Open: true}, tr.Status().Interfaces[0].ARP); diff != "" {
 			tr.Error(diff)
 		}

@@ -78,34 +78,33 @@ func (l *loop) mend(p *port, now time.Time) {
 // thousands of addresses, which a takeover does not have.
 func (l *loop) attend(p *port, now time.Time) {
 	p.session.memberships.want(p.addrs)
-	if p.session.heeded != nil {
-		if slices.Equal(p.session.heeded, p.heeded) {
-			return
-		}
-		l.heed(p, nil, now)
+	heeded := p.session.heeded
+	if heeded != nil && slices.Equal(heeded, p.heeded) {
+		return
 	}
 	p.narrowAt = now.Add(narrowAfter)
+	if heeded == nil {
+		return
+	}
+	if err := p.session.heed(nil); err != nil {
+		l.shut(p)
+		l.fail(p, fmt.Errorf("layer2: failed to filter on %v socket on %s: %w", p.id.Protocol, p.id.Link, err), now)
+	}
 }
 
 // narrow has the ports leave out what does not matter, once that has been the
 // same for a while.
 func (l *loop) narrow(now time.Time) {
 	for _, p := range l.ports {
-		if p.session != nil && !p.narrowAt.IsZero() && !now.Before(p.narrowAt) {
-			p.narrowAt = time.Time{}
-			l.heed(p, p.heeded, now)
+		if p.narrowAt.IsZero() || now.Before(p.narrowAt) {
+			continue
+		}
+		p.narrowAt = time.Time{}
+		if err := p.session.heed(p.heeded); err != nil { // it costs more, and works
+			l.engine.log.Debug("hearing more than necessary on interface",
+				"interface", p.id.Link, "protocol", p.id.Protocol.String(), "error", err)
 		}
 	}
-}
-
-// heed has p hear of addrs; nil: of everything.
-func (l *loop) heed(p *port, addrs []netip.Addr, now time.Time) {
-	if err := p.session.conn.Heed(addrs); err != nil {
-		l.shut(p)
-		l.fail(p, fmt.Errorf("layer2: failed to filter on %v socket on %s: %w", p.id.Protocol, p.id.Link, err), now)
-		return
-	}
-	p.session.heeded = addrs
 }
 
 // joining reports whether p is not through with its groups.

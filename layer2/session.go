@@ -58,6 +58,15 @@ func (l *loop) open(p *port, now time.Time) (*session, error) {
 	return s, nil
 }
 
+// heed has s hear of addrs, which it keeps; nil: of everything.
+func (s *session) heed(addrs []netip.Addr) error {
+	err := s.conn.Heed(addrs)
+	if err == nil {
+		s.heeded = addrs
+	}
+	return err
+}
+
 // close returns after the reader's end.
 func (s *session) close() {
 	close(s.unwanted)

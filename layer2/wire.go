@@ -37,9 +37,8 @@ func (p Protocol) String() string {
 type Wire interface {
 	// Open returns a connection that carries the frames of one protocol on one
 	// link. It hears no frame that arrived before it and none that the link did
-	// not receive for this host: what promiscuous mode or a VLAN that does not
-	// exist brings along stays out. It may leave out more that no owner of an
-	// address needs to hear.
+	// not receive for this host: what promiscuous mode or a VLAN brings along stays
+	// out. It may leave out more that no owner of an address needs to hear.
 	Open(Interface, Protocol) (Conn, error)
 	// Groups returns the multicast memberships of one link, none at first.
 	Groups(Interface) (Groups, error)
@@ -50,7 +49,7 @@ type Wire interface {
 type Conn interface {
 	// Heed says which addresses matter from now on; nil, as at first, says all of
 	// them. Frames that neither ask for one that matters nor claim one may be left
-	// out. Others must not be, not even while this changes.
+	// out. Others must not be, not even while this changes, or if it fails.
 	Heed(addrs []netip.Addr) error
 	// Read waits for the next frame and returns its length. It fails for good
 	// once the connection is closed or its link is gone.
