@@ -32,7 +32,7 @@ func (s *state) judge(now time.Time, p *peer, out *todo) {
 		p.probed = now
 		out.probe = append(out.probe, p)
 	}
-	if silence < s.detection || !s.agreed(now, p) || !s.company(now, p) {
+	if silence < s.detection || !s.agreed(now, p) || !s.company(p) {
 		return
 	}
 	var verdict Standing
@@ -64,9 +64,10 @@ func (s *state) probed(node id, answered bool) {
 // than a suspicion, so that some lost packets do not make the node go silent
 // itself, and less than a verdict, so that watchers whose clocks beat at
 // different times agree.
-func (s *state) silent(now time.Time, p *peer) bool {
-	return now.Sub(p.since()) >= s.detection*2/3
-}
+func (s *state) silent(now time.Time, p *peer) bool { return now.Sub(p.since()) >= s.suspicion() }
+
+// suspicion is the silence that makes all others be asked.
+func (s *state) suspicion() time.Duration { return s.detection * 2 / 3 }
 
 // suspects reports whether the watchers of some node have to be asked.
 func (s *state) suspects(now time.Time) bool {
@@ -98,18 +99,16 @@ func (s *state) agreed(now time.Time, p *peer) bool {
 	return true
 }
 
-// company reports whether this node hears anybody but the one judged. With two
-// nodes there is nobody else to hear.
-func (s *state) company(now time.Time, judged *peer) bool {
+// company reports whether this node hears anybody but the one judged. What was
+// heard before all were asked about that one does not count: a node that has lost
+// its own cable heard the others a moment ago. With two nodes there is nobody else
+// to hear.
+func (s *state) company(judged *peer) bool {
 	if len(s.order) == 1 {
 		return true
 	}
-	for _, q := range s.order {
-		if q != judged && now.Sub(q.heard) < s.detection {
-			return true
-		}
-	}
-	return false
+	asked := judged.since().Add(s.suspicion())
+	return slices.ContainsFunc(s.order, func(q *peer) bool { return q != judged && q.heard.After(asked) })
 }
 
 // Unfitness is why this process must not answer for any address; empty when it
@@ -127,6 +126,8 @@ const (
 	Isolated Unfitness = "isolated"
 	// Unheard: all nodes that watch it say that they do not hear it.
 	Unheard Unfitness = "unheard"
+	// Condemned: the others hold it dead, and have given its addresses away.
+	Condemned Unfitness = "condemned"
 )
 
 // fitness finds out whether this process may answer.
@@ -142,6 +143,9 @@ func (s *state) fitness(now time.Time) Unfitness {
 	}
 	if s.unheard(now) {
 		return Unheard
+	}
+	if held := s.table[s.self].standing; held == NodeDown || held == SpeakerDown {
+		return Condemned
 	}
 	return ""
 }

@@ -159,17 +159,22 @@ func (s *state) setPeers(now time.Time, peers []Peer) {
 
 // assign finds out whom this node watches.
 func (s *state) assign(now time.Time) {
-	var up []id
+	all, up := []id{s.self}, []id(nil)
 	for _, p := range s.order {
-		if s.table[p.id].standing.present() {
-			up = append(up, p.id)
-		}
+		all = append(all, p.id)
 	}
-	if s.table[s.self].standing.present() {
-		up = append(up, s.self)
+	for _, node := range all {
+		if s.table[node].standing.present() {
+			up = append(up, node)
+		}
 	}
 	for _, p := range s.order {
 		p.watchers = watchers(p.id, up, s.watchers)
+		if len(p.watchers) == 0 {
+			// All others are held to be gone, as after a partition of two, or a restart
+			// of all: somebody has to say who is back.
+			p.watchers = watchers(p.id, all, s.watchers)
+		}
 		watched := slices.Contains(p.watchers, s.self)
 		if watched && !p.watched {
 			p.window = now
@@ -254,7 +259,12 @@ func (s *state) tick(now time.Time, out *todo) {
 			s.judge(now, p, out)
 		}
 	}
-	s.unfit = s.fitness(now)
+	was := s.unfit
+	if s.unfit = s.fitness(now); was == Isolated && s.unfit != Isolated && s.alone.IsZero() {
+		// Somebody is heard again, and may know what became of the addresses.
+		s.relearn(now)
+		s.unfit = Learning
+	}
 	if now.Before(s.nextBeat) {
 		return
 	}
@@ -282,9 +292,15 @@ func (s *state) notice(now time.Time) {
 	}
 	if away >= s.detection {
 		s.stalls++
-		s.learning, s.learnSeq = now, s.seq+1
-		s.nextBeat = now
+		s.relearn(now)
 	}
+}
+
+// relearn has this node ask the others what became of the world, and wait for
+// answers to that.
+func (s *state) relearn(now time.Time) {
+	s.learning, s.learnSeq = now, s.seq+1
+	s.nextBeat = now
 }
 
 // next is when tick has something to do.

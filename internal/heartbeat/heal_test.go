@@ -1,0 +1,95 @@
+package heartbeat
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// soon makes nodes that are back be relied upon soon.
+func soon(o *Options) { o.Failback = 2 * time.Second }
+
+// TestAllGone: when all nodes are held down, for whatever reason, those that live
+// come back nonetheless.
+func TestAllGone(t *testing.T) {
+	t.Parallel()
+	for what, befall := range map[string]func(c *cluster){
+		"one restart runs into the next": func(c *cluster) {
+			for _, nd := range c.nodes {
+				nd.Leave()
+				time.Sleep(200 * time.Millisecond)
+				c.kill(nd)
+				time.Sleep(300 * time.Millisecond)
+				c.boot(nd, soon)
+				time.Sleep(200 * time.Millisecond)
+			}
+		},
+		"all restart, and one is slow": func(c *cluster) {
+			for _, nd := range c.nodes {
+				nd.Leave()
+			}
+			time.Sleep(200 * time.Millisecond)
+			slow, others := c.nodes[0], c.nodes[1:]
+			for _, nd := range others {
+				c.kill(nd)
+			}
+			time.Sleep(time.Second)
+			for _, nd := range others {
+				c.boot(nd, soon)
+			}
+			time.Sleep(800 * time.Millisecond)
+			c.kill(slow)
+			time.Sleep(time.Second)
+			c.boot(slow, soon)
+		},
+		"nobody hears anybody": func(c *cluster) {
+			c.lose(func(_, _ *node) bool { return true })
+			time.Sleep(3 * time.Second)
+			c.lose(nil)
+		},
+		"two halves": func(c *cluster) {
+			half := func(nd *node) bool { return nd.name < c.nodes[len(c.nodes)/2].name }
+			c.lose(func(from, to *node) bool { return half(from) != half(to) })
+			time.Sleep(3 * time.Second)
+			c.lose(nil)
+		},
+	} {
+		for _, n := range []int{2, 3, 4, 6} {
+			t.Run(fmt.Sprintf("%s/%d", what, n), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					c := newCluster(t, n, soon)
+					c.until("all are up", 5*time.Second, c.allHold())
+					time.Sleep(5 * time.Second)
+					befall(c)
+					c.until("all are up again", 10*time.Second, c.allHold())
+					c.until("all are fit", 5*time.Second, c.allFit)
+				})
+			})
+		}
+	}
+}
+
+// TestCutOffCondemnsNobody: a node that has lost its cable, at whatever instant,
+// holds nobody dead. Back on it, it answers for nothing while the others hold it
+// dead.
+func TestCutOffCondemnsNobody(t *testing.T) {
+	t.Parallel()
+	for phase := range 10 {
+		t.Run(fmt.Sprint(phase), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, 10, soon)
+				c.until("all are fit", 5*time.Second, c.allFit)
+				time.Sleep(time.Duration(phase) * 17 * time.Millisecond)
+				a := c.nodes[phase%len(c.nodes)]
+				c.lose(func(from, to *node) bool { return from == a || to == a })
+				c.never("it holds somebody dead", 2*time.Second, func() bool { return len(a.Down()) > 0 })
+				c.lose(nil)
+				c.never("it answers although it is held dead", recovery, a.Fit)
+				c.until("all are up", 10*time.Second, c.allHold())
+			})
+		})
+	}
+}
