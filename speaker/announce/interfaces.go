@@ -3,10 +3,12 @@ package announce
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/clarion-lb/clarion/config"
 	"github.com/clarion-lb/clarion/layer2"
 )
 
@@ -77,6 +79,46 @@ func (s *selection) of(interfaces []layer2.Interface, v4 bool) []string {
 	return out
 }
 
+// unableOf says, for a person, why this node can answer nothing on interfaces
+// that advertisements name. Those that it can answer on are left out.
+func unableOf(snap *config.Snapshot, local Local) map[string]string {
+	out := map[string]string{}
+	for _, pool := range snap.Pools {
+		for _, ad := range pool.L2 {
+			for _, name := range ad.Interfaces {
+				if _, done := out[name]; !done {
+					out[name] = unable(name, local)
+				}
+			}
+		}
+	}
+	maps.DeleteFunc(out, func(_, why string) bool { return why == "" })
+	return out
+}
+
+// unable says why nothing can be answered on an interface; empty if it can.
+func unable(name string, local Local) string {
+	i := slices.IndexFunc(local.Links, func(l Link) bool { return l.Name == name })
+	if i < 0 {
+		return "is not there"
+	}
+	switch l := &local.Links[i]; {
+	case excluded(name, local.Exclude):
+		return "is to be left alone by ConfigMap metallb-excludel2"
+	case l.Master != "":
+		return "is part of " + l.Master
+	case !l.Up:
+		return "is down"
+	case !l.Carrier:
+		return "has no carrier"
+	case l.NoARP:
+		return "has ARP switched off"
+	case l.MAC == [6]byte{}:
+		return "is no Ethernet interface"
+	}
+	return "" // or only for one family
+}
+
 // interfaceless says, for a person, why no interface can answer.
 func (f *facts) interfaceless(allowed selection, v4 bool) string {
 	protocol := layer2.NDP
@@ -89,7 +131,19 @@ func (f *facts) interfaceless(allowed selection, v4 bool) string {
 	case allowed.all:
 		return fmt.Sprintf("no interface of this node can answer %s", protocol)
 	}
-	text := fmt.Sprintf("none of the selected interfaces (%s) can answer %s", strings.Join(allowed.names, ", "), protocol)
+	named := make([]string, len(allowed.names))
+	for i, name := range allowed.names {
+		why := f.unable[name]
+		switch {
+		case why != "":
+		case v4:
+			why = "has no broadcast"
+		default:
+			why = "has no link-local address"
+		}
+		named[i] = name + " " + why
+	}
+	text := fmt.Sprintf("none of the selected interfaces (%s) can answer %s", strings.Join(named, ", "), protocol)
 	if able := (&selection{all: true}).of(f.interfaces, v4); len(able) > 0 {
 		text += "; " + strings.Join(able, ", ") + " could"
 	}

@@ -2,6 +2,7 @@ package announce
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -27,6 +28,8 @@ type facts struct {
 	speakers   *speakers
 	isNew      map[netip.Addr]struct{}
 	interfaces []layer2.Interface
+	// unable says why others that advertisements name are not among them.
+	unable map[string]string
 }
 
 func newFacts(snap *config.Snapshot, shared *Shared, local Local) *facts {
@@ -40,6 +43,7 @@ func newFacts(snap *config.Snapshot, shared *Shared, local Local) *facts {
 		speakers:   newSpeakers(&shared.Members, local.Node),
 		isNew:      shared.New,
 		interfaces: usable(local),
+		unable:     unableOf(snap, local),
 	}
 	f.fit, f.live = fit(snap, shared)
 	for i := range snap.Nodes {
@@ -64,7 +68,7 @@ func newFacts(snap *config.Snapshot, shared *Shared, local Local) *facts {
 // changed as well.
 func (f *facts) lostSince(before *facts) (config.NodeSet, bool) {
 	if before == nil || before.snap != f.snap || before.standing != f.standing ||
-		!slices.Equal(before.interfaces, f.interfaces) {
+		!slices.Equal(before.interfaces, f.interfaces) || !maps.Equal(before.unable, f.unable) {
 		return nil, false
 	}
 	// Whom a node that is recovering stands back for depends on all the others.
