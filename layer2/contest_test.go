@@ -266,6 +266,11 @@ func TestEndYields(t *testing.T) {
 		began := time.Now()
 		go func() {
 			time.Sleep(30 * ms)
+			select {
+			case <-tr.Yielding():
+			default:
+				tr.Errorf("nobody is told that it yields")
+			}
 			tr.memory.conn("eth0", ARP).frames <- arpGratuitous(owned4, younger)[0].append(nil)
 			tr.memory.conn("eth0", NDP).frames <- ndpGratuitous(owned6, younger).append(nil)
 		}()

@@ -47,6 +47,8 @@ type Engine struct {
 	ran     atomic.Bool
 	ordered chan struct{} // a Config waits in order
 	changed chan struct{}
+	// yielding is closed once Run is about to end.
+	yielding chan struct{}
 
 	mu    sync.Mutex
 	order Config
@@ -82,6 +84,7 @@ func New(o Options) (*Engine, error) {
 		log:       o.Log,
 		ordered:   make(chan struct{}, 1),
 		changed:   make(chan struct{}, 1),
+		yielding:  make(chan struct{}),
 	}
 	e.table.Store(&table{})
 	e.stations.Store(&stations{})
@@ -112,6 +115,11 @@ func (e *Engine) latest() Config {
 // Status have changed; counters do not count. It is for one receiver: several
 // changes may arrive as one.
 func (e *Engine) Changed() <-chan struct{} { return e.changed }
+
+// Yielding returns a channel that is closed once Run has been told to end, and
+// answers only until others have announced the addresses: from then on who probes
+// them finds nobody.
+func (e *Engine) Yielding() <-chan struct{} { return e.yielding }
 
 // Status returns what the engine does now.
 func (e *Engine) Status() Status {
@@ -170,6 +178,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		case <-done:
 			done = nil // there is no other end
 			l.apply(Config{Interfaces: l.config.Interfaces, Speakers: l.config.Speakers}, time.Now())
+			close(e.yielding)
 		case <-e.ordered:
 			if done != nil {
 				l.settleAll(time.Now())

@@ -68,8 +68,9 @@ func (p *peers) fit() func() bool {
 // does and closes the port. It is enough for all repetitions.
 const farewell = 200 * time.Millisecond
 
-// run keeps the membership until ctx ends, and takes its leave.
-func (p *peers) run(ctx context.Context) error {
+// run keeps the membership until ctx ends, and takes its leave once this node
+// yields its addresses: whoever takes over asks first, and must find nobody.
+func (p *peers) run(ctx context.Context, yielding <-chan struct{}) error {
 	if p.list == nil {
 		return nil
 	}
@@ -79,6 +80,10 @@ func (p *peers) run(ctx context.Context) error {
 	known, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-yielding:
+		case <-time.After(farewell):
+		}
 		p.beats.Leave()
 		time.AfterFunc(farewell, leave)
 	})()

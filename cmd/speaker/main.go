@@ -118,7 +118,7 @@ func (o *options) run(ctx context.Context) error {
 		})
 	})
 	group.Go(func() error { return peers.keys.run(ctx) })
-	group.Go(func() error { return peers.run(ctx) })
+	group.Go(func() error { return peers.run(ctx, engines.layer2.Yielding()) })
 	group.Go(func() error { return peers.tell(ctx, loop, api) })
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error { return loop.Run(ctx) })

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/clarion-lb/clarion/internal/heartbeat"
@@ -47,7 +46,7 @@ func (p *peers) tell(ctx context.Context, loop *speaker.Speaker, api *kube.Speak
 // divide parts those that can own addresses from those that cannot, and tells
 // the monitor whom to expect.
 func (p *peers) divide(roster []members.Member) announce.Members {
-	var down, recovering []string
+	standing := func(string) heartbeat.Standing { return heartbeat.Up }
 	if p.beats != nil {
 		var others []heartbeat.Peer
 		for _, m := range roster {
@@ -56,16 +55,19 @@ func (p *peers) divide(roster []members.Member) announce.Members {
 			}
 		}
 		p.beats.SetPeers(others)
-		down, recovering = p.beats.Down(), p.beats.Recovering()
+		standing = p.beats.Standing
 	}
 	now := announce.Members{Known: true}
 	for _, m := range roster {
-		if slices.Contains(down, m.Name) {
-			now.Gone = append(now.Gone, memberOf(m))
-		} else {
-			living := memberOf(m)
-			living.Recovering = slices.Contains(recovering, m.Name)
-			now.Nodes = append(now.Nodes, living)
+		member := memberOf(m)
+		switch standing(m.Name) {
+		case heartbeat.Up:
+			now.Nodes = append(now.Nodes, member)
+		case heartbeat.Recovering:
+			member.Recovering = true
+			now.Nodes = append(now.Nodes, member)
+		case heartbeat.NodeDown, heartbeat.SpeakerDown, heartbeat.Leaving:
+			now.Gone = append(now.Gone, member)
 		}
 	}
 	return now

@@ -274,6 +274,11 @@ func TestLeaves(t *testing.T) {
 		if !c.nodes[1].Fit() {
 			t.Error("a node that leaves has to answer until others do")
 		}
+		c.forget(c.nodes[1])
+		time.Sleep(time.Second)
+		if got := c.nodes[0].Standing("node-b"); got != Leaving {
+			t.Errorf("once it has left it is %v", got)
+		}
 	})
 }
 

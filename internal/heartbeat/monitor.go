@@ -76,6 +76,7 @@ type Monitor struct {
 	renewed bool // peers are news
 	keys    seals
 	leaving bool
+	held    map[id]Standing // never written once it is here
 	down    []string
 	mending []string
 	unfit   Unfitness
@@ -188,6 +189,14 @@ func (m *Monitor) Leave() {
 	m.leaving = true
 	m.mu.Unlock()
 	signal(m.wake)
+}
+
+// Standing returns what is held of a node; also of one that is not among the
+// peers, or not yet again.
+func (m *Monitor) Standing(node string) Standing {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held[idOf(node)]
 }
 
 // Down returns the sorted names of the nodes that must own nothing, this one
@@ -358,6 +367,9 @@ func (m *Monitor) publish(ctx context.Context, s *state, out *todo) {
 	m.fitUntil.Store(until)
 
 	m.mu.Lock()
+	if len(out.changed) > 0 {
+		m.held = s.held()
+	}
 	unfit, was := s.unfit, m.unfit
 	m.unfit = unfit
 	down, mending := s.view(m.options.Node)

@@ -354,6 +354,15 @@ func (s *state) beatFor(now time.Time, to *peer) *beat {
 	return b
 }
 
+// held returns the standing of every node of which anything was ever said.
+func (s *state) held() map[id]Standing {
+	out := make(map[id]Standing, len(s.table))
+	for node, v := range s.table {
+		out[node] = v.standing
+	}
+	return out
+}
+
 // view returns the sorted names of the nodes that are down, and of those that
 // recover. Self is the name of this one.
 func (s *state) view(self string) (down, recovering []string) {
