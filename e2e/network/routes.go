@@ -35,6 +35,7 @@ func (n *Namespace) Routes() (map[netip.Prefix]Route, error) {
 			// The kernel lists each next hop of a multipath IPv6 route on its own if they were added one by one.
 			route.Gateways = append(route.Gateways, found[route.Prefix].Gateways...)
 			slices.SortFunc(route.Gateways, netip.Addr.Compare)
+			route.Gateways = slices.Compact(route.Gateways) // a router that was restarted may have put one there twice
 			found[route.Prefix] = route
 		}
 	}
