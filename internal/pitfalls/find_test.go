@@ -2,6 +2,7 @@ package pitfalls_test
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,19 +82,21 @@ func TestFind(t *testing.T) {
 func TestFinder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		arpIgnore, found, looks := 0, 0, 0
+		var arpIgnore, found, looks atomic.Int64
 		f := pitfalls.New(pitfalls.Options{
-			ARPIgnore: func(string) (int, error) { return arpIgnore, nil },
-			Found:     func(p []config.Problem) { found, looks = len(p), looks+1 },
+			ARPIgnore: func(string) (int, error) { return int(arpIgnore.Load()), nil },
+			Found: func(p []config.Problem) {
+				found.Store(int64(len(p)))
+				looks.Add(1)
+			},
 		})
 		go f.Run(t.Context()) //nolint:errcheck // it returns nil
-		want := func(when string, problems, lookedSince int) {
+		want := func(when string, problems, lookedSince int64) {
 			t.Helper()
 			synctest.Wait()
-			if found != problems || looks != lookedSince {
-				t.Errorf("%s: %d found in %d looks, want %d in %d", when, found, looks, problems, lookedSince)
+			if n, times := found.Load(), looks.Swap(0); n != problems || times != lookedSince {
+				t.Errorf("%s: %d found in %d looks, want %d in %d", when, n, times, problems, lookedSince)
 			}
-			looks = 0
 		}
 		verdict := announce.Verdict{
 			Key:   announce.Key{Addr: netip.MustParseAddr("192.0.2.10"), Protocol: announce.Layer2},
@@ -108,10 +111,10 @@ func TestFinder(t *testing.T) {
 		f.Report(announce.Revision{Changed: []announce.Change{{Verdict: verdict}}})
 		time.Sleep(2 * time.Second)
 		want("announced as before", 1, 0)
-		arpIgnore = 1
+		arpIgnore.Store(1)
 		time.Sleep(time.Minute)
 		want("the kernel was told better", 0, 1)
-		arpIgnore = 0
+		arpIgnore.Store(0)
 		time.Sleep(time.Minute)
 		want("and worse again", 1, 1)
 		f.Report(announce.Revision{Gone: []announce.Verdict{verdict}})
