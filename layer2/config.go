@@ -36,6 +36,9 @@ type Interface struct {
 	// ARP and NDP say which of the two protocols is spoken on this link. NDP
 	// needs IPv6 to be enabled on it.
 	ARP, NDP bool
+	// LinkLocal is the interface's own IPv6 address on the link, from which
+	// memberships are reported. Without one the kernel alone does.
+	LinkLocal netip.Addr
 }
 
 // Announcement is one address and the links it is answered on.

@@ -57,8 +57,9 @@ func (l *loop) apply(c Config, now time.Time) {
 	}
 	for id, link := range wanted {
 		if l.ports[id] == nil {
-			l.ports[id] = &port{id: id, link: link}
+			l.ports[id] = &port{id: id}
 		}
+		l.ports[id].link = link
 	}
 	l.distribute()
 	for _, id := range l.sortedPorts() {

@@ -5,10 +5,10 @@ import (
 	"net/netip"
 )
 
-// joinBurst is how many groups are joined or left in one go. With thousands of
-// memberships each takes the kernel some 50 µs, and announcing and withdrawing
-// must not wait for all of them.
-const joinBurst = 64
+// joinBurst is how many groups are joined or left in one go: as many as one
+// report holds. With thousands of memberships each takes the kernel some 50 µs,
+// and announcing and withdrawing must not wait for all of them.
+const joinBurst = mldMost
 
 // memberships are the solicited-node groups of the addresses on one NDP port.
 // They are a set, computed anew with every change: addresses that share a group
@@ -45,10 +45,10 @@ func (m *memberships) want(addrs []netip.Addr) {
 	}
 }
 
-// step goes on towards what is wanted. When nothing is left to do it reports
-// true and what went wrong on the way; one group that cannot be joined keeps
-// none of the others out.
-func (m *memberships) step() (done bool, err error) {
+// step goes on towards what is wanted, and returns the groups it has joined. When
+// nothing is left to do it reports true and what went wrong on the way; one group
+// that cannot be joined keeps none of the others out.
+func (m *memberships) step() (joined []netip.Addr, done bool, err error) {
 	burst := m.todo[:min(len(m.todo), joinBurst)]
 	m.todo = m.todo[len(burst):]
 	for _, group := range burst {
@@ -64,7 +64,8 @@ func (m *memberships) step() (done bool, err error) {
 			continue
 		}
 		m.joined[group] = true
+		joined = append(joined, group)
 	}
 	m.pending = len(m.todo) > 0
-	return !m.pending, m.err
+	return joined, !m.pending, m.err
 }

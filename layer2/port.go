@@ -112,7 +112,11 @@ func (p *port) joining() bool { return p.session != nil && p.session.memberships
 
 // joinSome goes on joining p's groups.
 func (l *loop) joinSome(p *port, now time.Time) {
-	done, err := p.session.memberships.step()
+	joined, done, err := p.session.memberships.step()
+	if len(joined) > 0 && p.link.LinkLocal.IsValid() {
+		l.frame = mldJoined(l.frame[:0], station{IP: p.link.LinkLocal, MAC: p.link.MAC}, joined)
+		_, _ = p.session.conn.Write(l.frame) // not sent, the kernel's own report does
+	}
 	switch {
 	case !done:
 	case err != nil:

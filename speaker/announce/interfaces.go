@@ -27,6 +27,8 @@ func usable(local Local) []layer2.Interface {
 			MAC:   l.MAC,
 			ARP:   l.Broadcast,
 			NDP:   l.LinkLocal.IsValid(),
+
+			LinkLocal: l.LinkLocal,
 		}
 		if i.ARP || i.NDP {
 			out = append(out, i)
