@@ -79,6 +79,7 @@ func TestTakeOver(t *testing.T) {
 	signalController(t, first, syscall.SIGCONT)
 	applyTo(t, ns, fmt.Sprintf(bareService, "after"))
 	waitForAddresses(t, ns, "after", 1)
+	waitForProduct(t) // who lost the Lease begins anew
 
 	all := assigned(t, ns)
 	if all["before"] != addr {

@@ -126,6 +126,9 @@ func speakerRestarts(t *testing.T) int32 {
 	t.Helper()
 	var n int32
 	for _, pod := range productPods(context.Background(), t) {
+		if pod.Labels["component"] != "speaker" {
+			continue
+		}
 		for _, c := range pod.Status.ContainerStatuses {
 			n += c.RestartCount
 		}
