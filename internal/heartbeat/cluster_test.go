@@ -236,6 +236,20 @@ func TestNodeDies(t *testing.T) {
 	}
 }
 
+// TestNodeDiesWithFewerBeats: the questions to its kernel do not make it last
+// longer than the beats do.
+func TestNodeDiesWithFewerBeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, func(o *Options) { o.Multiplier = 4 })
+		c.until("all are fit", 5*time.Second, c.allFit)
+		c.crash(c.nodes[0])
+		if took := c.until("all hold node-a down", time.Second, c.allHold("node-a")); took > 220*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 // TestSpeakerDies: a dead process on a living node has the grace period to come
 // back.
 func TestSpeakerDies(t *testing.T) {

@@ -25,10 +25,10 @@ func (s *state) judge(now time.Time, p *peer, out *todo) {
 	if !held.standing.present() {
 		return
 	}
-	if silence < s.detection/3 {
+	if silence < s.inquiry() {
 		return
 	}
-	if now.Sub(p.probed) >= s.interval {
+	if !now.Before(s.probeDue(p)) {
 		p.probed = now
 		out.probe = append(out.probe, p)
 	}
@@ -46,6 +46,19 @@ func (s *state) judge(now time.Time, p *peer, out *todo) {
 	}
 	s.hold(now, p.id, held.next(verdict), out)
 	out.changed[len(out.changed)-1].silent = silence
+}
+
+// inquiry is the silence that makes a node's kernel be asked.
+func (s *state) inquiry() time.Duration { return s.detection / 3 }
+
+// probeDue is when a silent node's kernel is to be asked again: so often that
+// probesToBelieve can have failed, each after its time, by the end of the detection
+// time, and no more often than beats are sent after that.
+func (s *state) probeDue(p *peer) time.Time {
+	if p.probed.Sub(p.since()) >= s.detection {
+		return p.probed.Add(s.interval)
+	}
+	return p.probed.Add(s.detection / 16)
 }
 
 // probed takes in whether a node's kernel answered.

@@ -42,7 +42,7 @@ const (
 	// repeats is how often a verdict is told to everybody unasked.
 	repeats = 3
 	// probesToBelieve is how many probes in a row a dead kernel leaves unanswered.
-	probesToBelieve = 3
+	probesToBelieve = 4
 )
 
 // state is everything one node knows. One goroutine owns it; it reads no clock.
@@ -310,9 +310,13 @@ func (s *state) next(now time.Time) time.Time {
 		if !p.watched || p.heard.IsZero() {
 			continue
 		}
-		for _, limit := range []time.Duration{s.detection / 3, s.detection} {
-			if due := p.since().Add(limit); due.After(now) && due.Before(at) {
-				at = due
+		due := []time.Time{p.since().Add(s.inquiry()), p.since().Add(s.detection)}
+		if s.table[p.id].standing.present() && now.Sub(p.since()) >= s.inquiry() {
+			due = append(due, s.probeDue(p))
+		}
+		for _, t := range due {
+			if t.After(now) && t.Before(at) {
+				at = t
 			}
 		}
 	}
