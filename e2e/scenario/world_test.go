@@ -65,6 +65,7 @@ func applyTo(t *testing.T, ns, manifests string) {
 // applyTo.
 func createIn(t *testing.T, ns, manifests string) {
 	t.Helper()
+	defer waited(t, "all are created", time.Now())
 	if err := feed(t.Context(), manifests, "create", "-n", ns); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +104,7 @@ func namespace(t *testing.T) string {
 	})
 	t.Cleanup(func() {
 		ctx := context.Background()
+		defer waited(t, "the Services of "+name+" are gone", time.Now())
 		if err := deleteServices(ctx, name); err != nil {
 			left, _ := cluster.Kubectl(ctx, "-n", name, "get", "pods,services,endpointslices,servicel2statuses", "-o", "yaml")
 			t.Errorf("%v\n%s", err, left)
