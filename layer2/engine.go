@@ -22,17 +22,17 @@ type Options struct {
 	// if that one does not announce it; 0 means 1 s.
 	YieldTime time.Duration
 	// Refresh is how often an address is announced while nothing happens, so that
-	// switches remember where it is; 0 means 2 min, negative never.
+	// switches remember where it is; 0 means DefaultRefresh, negative never.
 	Refresh time.Duration
 	// Log gets the transitions of ports. Nil discards them.
 	Log *slog.Logger
 }
 
-const (
-	defaultYieldTime = time.Second
-	// Switches forget a station after five minutes of silence (IEEE 802.1D, 7.9.2).
-	defaultRefresh = 2 * time.Minute
-)
+const defaultYieldTime = time.Second
+
+// DefaultRefresh is how often an address is announced while nothing happens.
+// Switches forget a station after five minutes of silence (IEEE 802.1D, 7.9.2).
+const DefaultRefresh = 2 * time.Minute
 
 // Engine answers ARP and NDP for the addresses of its latest Config and
 // announces those that become its own. Its methods may be called from any
@@ -74,7 +74,7 @@ func New(o Options) (*Engine, error) {
 		o.YieldTime = defaultYieldTime
 	}
 	if o.Refresh == 0 {
-		o.Refresh = defaultRefresh
+		o.Refresh = DefaultRefresh
 	}
 	e := &Engine{
 		wire:      o.Wire,

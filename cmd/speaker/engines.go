@@ -26,27 +26,40 @@ type engines struct {
 	routers finder
 }
 
+// engineOptions are what the engines of a node are told once.
+type engineOptions struct {
+	node           string
+	drain, refresh time.Duration // 0: none
+	// fit reports whether this node may answer for addresses; nil: always.
+	fit func() bool
+	log *slog.Logger
+}
+
 // newEngines makes the engines of a node on its real network, and starts none.
-// Fit reports whether this node may answer for addresses; nil: always.
-func newEngines(node string, drain time.Duration, fit func() bool, log *slog.Logger) (e engines, err error) {
-	if e.layer2, err = layer2.New(layer2.Options{Wire: wire.Sockets{}, Fit: fit, Log: log}); err != nil {
+func newEngines(o engineOptions) (e engines, err error) {
+	// To the engines 0 is their default.
+	none := func(d time.Duration) time.Duration {
+		if d == 0 {
+			return -1
+		}
+		return d
+	}
+	e.layer2, err = layer2.New(layer2.Options{Wire: wire.Sockets{}, Fit: o.fit, Refresh: none(o.refresh), Log: o.log})
+	if err != nil {
 		return e, err
 	}
 	up, err := uptime()
 	if err != nil {
 		return e, err
 	}
-	if drain == 0 {
-		drain = -1 // none; to the engine 0 is its default
-	}
-	e.bgp, err = bgp.New(bgp.Options{Wire: gobgp.Network{}, Node: node, Restarted: restarted(up), DrainTime: drain, Log: log})
+	e.bgp, err = bgp.New(bgp.Options{Wire: gobgp.Network{}, Node: o.node, Restarted: restarted(up), DrainTime: none(o.drain), Log: o.log})
 	if err != nil {
 		return e, err
 	}
-	if e.bfd, err = bfd.New(bfd.Options{Wire: &socket.Sockets{}, Log: log}); err != nil {
+	if e.bfd, err = bfd.New(bfd.Options{Wire: &socket.Sockets{}, Log: o.log}); err != nil {
 		return e, err
 	}
-	e.routers.Engine, err = unnumbered.New(unnumbered.Options{Wire: unnumbered.Sockets{}, Log: log})
+	e.routers.Engine, err = unnumbered.New(unnumbered.Options{Wire: unnumbered.Sockets{}, Log: o.log})
 	return e, err
 }
 

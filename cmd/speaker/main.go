@@ -15,6 +15,7 @@ import (
 	"github.com/clarion-lb/clarion/cmd/internal/cli"
 	"github.com/clarion-lb/clarion/internal/kube"
 	"github.com/clarion-lb/clarion/internal/metrics"
+	"github.com/clarion-lb/clarion/layer2"
 	"github.com/clarion-lb/clarion/speaker"
 	"github.com/clarion-lb/clarion/speaker/announce"
 )
@@ -27,7 +28,7 @@ type options struct {
 	cli.Common
 	node            string
 	ignoreExcludeLB bool
-	drain           time.Duration
+	drain, refresh  time.Duration
 	membership      membershipFlags
 }
 
@@ -50,6 +51,7 @@ It needs the capability NET_RAW and nothing else.`,
 	f.StringVar(&o.node, "node-name", os.Getenv("METALLB_NODE_NAME"), "name of this node (env METALLB_NODE_NAME); required")
 	f.BoolVar(&o.ignoreExcludeLB, "ignore-exclude-lb", false, "announce from nodes labelled node.kubernetes.io/exclude-from-external-load-balancers too; the same on all nodes")
 	f.DurationVar(&o.drain, "bgp-drain-time", 2*time.Second, "how long routers are given to look for other ways, after they were asked to and before routes are withdrawn; 0: none")
+	f.DurationVar(&o.refresh, "announce-refresh", layer2.DefaultRefresh, "how often an address is announced on its segment while nothing happens, so that no switch forgets where it is; 0: never")
 	o.membership.register(cmd)
 	return cmd
 }
@@ -70,7 +72,7 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	engines, err := newEngines(o.node, o.drain, peers.fit(), process.Log)
+	engines, err := newEngines(engineOptions{node: o.node, drain: o.drain, refresh: o.refresh, fit: peers.fit(), log: process.Log})
 	if err != nil {
 		return err
 	}

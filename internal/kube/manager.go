@@ -5,6 +5,10 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,6 +91,15 @@ type managing struct {
 	cached map[client.Object]cache.ByObject
 }
 
+// userAgent is what the API server's audit log calls this program.
+func userAgent() string {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = strings.Trim(info.Main.Version, "()")
+	}
+	return fmt.Sprintf("clarion-%s/%s (%s/%s)", filepath.Base(os.Args[0]), version, goruntime.GOOS, goruntime.GOARCH)
+}
+
 // newManager returns a manager whose cache holds what the product reads and
 // nothing more.
 func (p *Process) newManager(want managing) (manager.Manager, error) {
@@ -97,6 +110,7 @@ func (p *Process) newManager(want managing) (manager.Manager, error) {
 	// The API server's priority and fairness decides how fast we may go; a
 	// limit of our own only delays bulk changes.
 	restConfig.QPS = -1
+	restConfig.UserAgent = userAgent()
 
 	scheme, err := newScheme()
 	if err != nil {
