@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// volumePeriod is how often Secrets, ConfigMaps and tokens in volumes are brought up to date; the real kubelet takes as long.
-const volumePeriod = time.Minute
+// volumePeriod is how often Secrets, ConfigMaps and tokens in volumes are brought up to date.
+const volumePeriod = 5 * time.Second
 
 // payload is what a volume should hold: files by relative path.
 type payload map[string]payloadFile
