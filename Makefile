@@ -53,7 +53,7 @@ bench: setup ## Measure the hot paths, routes at real routers, and on the lab al
 	@$(GO) -C e2e run ./cmd/lab bench
 
 chaos: setup ## Run the tests that break things at random at full length (CLARION_SEED=n repeats one).
-	CLARION_LONG=1 $(GO) -C e2e test -count=1 -timeout 30m -v -run 'TestChaos|TestAPIServerAway' ./scenario
+	CLARION_LONG=1 $(GO) -C e2e test -count=1 -timeout 30m -v -run 'TestChaos|TestAPIServerAway|TestOneAnswerer' ./scenario
 
 lint: ## Check style and common mistakes.
 	@for module in $(MODULES); do (cd $$module && $(GO) run $(LINT) run ./...) || exit 1; done

@@ -31,6 +31,8 @@ type beat struct {
 	echo uint64
 	// watch asks the receiver for beats; reply asks for one at once.
 	watch, reply bool
+	// deaf tells that the sender hears nobody, and therefore answers for nothing.
+	deaf bool
 	// hears is one entry for each node the sender watches.
 	hears []hearing
 	// table is what the sender holds of the nodes.
@@ -63,6 +65,7 @@ const (
 const (
 	flagWatch = 1 << iota
 	flagReply
+	flagDeaf
 )
 
 // IsBeat reports whether a packet is one of this package's, so that it can
@@ -82,6 +85,9 @@ func (b *beat) append(out []byte) []byte {
 	}
 	if b.reply {
 		flags |= flagReply
+	}
+	if b.deaf {
+		flags |= flagDeaf
 	}
 	hears, table := b.hears[:min(len(b.hears), maxEntries/4)], b.table[:min(len(b.table), maxEntries*3/4)]
 	out = append(out, flags)
@@ -113,10 +119,10 @@ func parse(in []byte) (beat, error) {
 	u64 := func(at int) uint64 { return binary.BigEndian.Uint64(in[at:]) }
 	b := beat{from: id(u64(0)), seq: u64(8), echo: u64(16)}
 	flags := in[24]
-	if flags&^(flagWatch|flagReply) != 0 {
+	if flags&^(flagWatch|flagReply|flagDeaf) != 0 {
 		return beat{}, fmt.Errorf("heartbeat: unknown flags %#x", flags)
 	}
-	b.watch, b.reply = flags&flagWatch != 0, flags&flagReply != 0
+	b.watch, b.reply, b.deaf = flags&flagWatch != 0, flags&flagReply != 0, flags&flagDeaf != 0
 	hears, table := int(binary.BigEndian.Uint16(in[25:])), int(binary.BigEndian.Uint16(in[27:]))
 	if len(in) != fixedLen+hears*hearingLen+table*entryLen {
 		return beat{}, errShort

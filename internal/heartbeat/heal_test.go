@@ -2,6 +2,7 @@ package heartbeat
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,4 +93,33 @@ func TestCutOffCondemnsNobody(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDeaf: a node that hears nobody is replaced as soon as a dead one, though it
+// is heard. It condemns nobody, not even when memberlist forgets the others one by
+// one; and when they are back it asks before it answers.
+func TestDeaf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, soon)
+		c.until("all are fit", 5*time.Second, c.allFit)
+		a, b := c.nodes[0], c.nodes[1]
+		c.lose(func(_, to *node) bool { return to == a })
+		c.until("node-a is replaced", time.Second, func() bool { return slices.Contains(b.Down(), a.name) })
+		if unfit := a.Unfit(); unfit != Isolated {
+			t.Errorf("node-a is unfit for %q", unfit)
+		}
+		time.Sleep(2 * time.Second)
+		all := c.peersOf(a, nil)
+		for n := range all {
+			a.SetPeers(all[n+1:])
+			c.never("it holds somebody dead", time.Second, func() bool { return len(a.Down()) > 0 })
+		}
+		c.lose(nil)
+		a.SetPeers(all)
+		synctest.Wait()
+		c.never("it answers although it is held dead", recovery, a.Fit)
+		c.until("all are up", 10*time.Second, c.allHold())
+		c.until("all are fit", time.Second, c.allFit)
+	})
 }

@@ -117,8 +117,9 @@ func (s *state) agreed(now time.Time, p *peer) bool {
 // its own cable heard the others a moment ago. With two nodes there is nobody else
 // to hear.
 func (s *state) company(judged *peer) bool {
+	// One that is left of more, while this node hears nobody, is no such one.
 	if len(s.order) == 1 {
-		return true
+		return s.alone.IsZero()
 	}
 	asked := judged.since().Add(s.suspicion())
 	return slices.ContainsFunc(s.order, func(q *peer) bool { return q != judged && q.heard.After(asked) })
@@ -197,16 +198,21 @@ func (s *state) isolated(now time.Time) bool {
 		expected++
 		// A silence of those it watches makes a node ask all the others, so that
 		// these are heard too.
-		if now.Sub(p.heard) < s.detection {
+		if now.Sub(p.met) < s.detection {
 			heard++
 		}
 	}
-	if expected < 2 || heard > 0 {
-		s.alone = time.Time{}
+	switch {
+	case heard > 0:
+		s.alone, s.lost = time.Time{}, false
 		return false
-	}
-	if s.alone.IsZero() {
+	case s.alone.IsZero() && expected < 2:
+		return false
+	case s.alone.IsZero():
 		s.alone = now
+	case len(s.order) == 0:
+		s.alone, s.lost = time.Time{}, true
+		return false
 	}
 	return now.Sub(s.alone) < blindness
 }

@@ -64,6 +64,7 @@ type state struct {
 	learnSeq uint64
 	started  bool      // the peers are known
 	alone    time.Time // since when nobody is heard, zero otherwise
+	lost     bool      // the last that were not heard any more are no members either
 	unfit    Unfitness
 	stalls   uint64
 }
@@ -75,7 +76,8 @@ type peer struct {
 	addr netip.AddrPort
 
 	seq    uint64    // its last
-	heard  time.Time // when it was last heard, zero for never
+	met    time.Time // when anything last came from it, zero for never
+	heard  time.Time // the same, while it was not deaf itself
 	steady time.Time // since when it has been heard without a gap
 	sent   time.Time // when it was last told anything
 	asked  time.Time // when it last asked for beats
@@ -146,6 +148,10 @@ func (s *state) setPeers(now time.Time, peers []Peer) {
 		s.order = append(s.order, p)
 	}
 	slices.SortFunc(s.order, func(a, b *peer) int { return cmp.Compare(a.name, b.name) })
+	if s.lost && len(kept) > 0 {
+		s.lost = false
+		s.relearn(now)
+	}
 	s.peers = kept
 	// What is held of a node outlasts its absence: others may hold it, too, and
 	// one that comes back has to recover first. Only a flood of names is forgotten.
@@ -193,15 +199,19 @@ func (s *state) hear(now time.Time, b *beat, out *todo) (reply bool) {
 	}
 	// A lower number is an old packet, or a node whose clock was set back while
 	// it was away.
-	if b.seq <= p.seq && now.Sub(p.heard) < 2*s.detection {
+	if b.seq <= p.seq && now.Sub(p.met) < 2*s.detection {
 		return false
 	}
 	p.seq = b.seq
-	if now.Sub(p.heard) >= max(gap, s.detection) {
-		p.steady = now
+	p.met = now
+	// One that hears nobody answers for nothing: others have to.
+	if !b.deaf {
+		if now.Sub(p.heard) >= max(gap, s.detection) {
+			p.steady = now
+		}
+		p.heard = now
+		p.missed = 0
 	}
-	p.heard = now
-	p.missed = 0
 	p.echoed = max(p.echoed, b.echo)
 	if b.watch {
 		p.asked = now
@@ -260,7 +270,7 @@ func (s *state) tick(now time.Time, out *todo) {
 		}
 	}
 	was := s.unfit
-	if s.unfit = s.fitness(now); was == Isolated && s.unfit != Isolated && s.alone.IsZero() {
+	if s.unfit = s.fitness(now); was == Isolated && s.unfit != Isolated && s.alone.IsZero() && !s.lost {
 		// Somebody is heard again, and may know what became of the addresses.
 		s.relearn(now)
 		s.unfit = Learning
@@ -342,7 +352,7 @@ func (s *state) beatFor(now time.Time, to *peer) *beat {
 	to.sent = now
 	b := &beat{
 		from: s.self, seq: s.seq, echo: to.seq,
-		watch: to.watched, reply: !s.learning.IsZero() || s.suspects(now),
+		watch: to.watched, reply: !s.learning.IsZero() || s.suspects(now), deaf: s.unfit == Isolated,
 	}
 	for _, p := range s.order {
 		if p.watched && !p.heard.IsZero() {
