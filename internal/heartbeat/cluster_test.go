@@ -236,6 +236,27 @@ func TestNodeDies(t *testing.T) {
 	}
 }
 
+// TestSpeakerDiesUnderBusyWatchers: those who watch it do not run all the time.
+func TestSpeakerDiesUnderBusyWatchers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, nil)
+		c.until("all are fit", 5*time.Second, c.allFit)
+		a, b := c.nodes[0], c.nodes[1]
+		c.kill(a)
+		for range 12 {
+			time.Sleep(500 * time.Millisecond)
+			for _, nd := range c.nodes[1:] {
+				resume := c.stop(nd)
+				time.AfterFunc(200*time.Millisecond, resume)
+			}
+		}
+		if !slices.Contains(b.Down(), a.name) {
+			t.Error("the dead speaker is not replaced after six seconds")
+		}
+	})
+}
+
 // TestNodeDiesWithFewerBeats: the questions to its kernel do not make it last
 // longer than the beats do.
 func TestNodeDiesWithFewerBeats(t *testing.T) {

@@ -290,15 +290,21 @@ func (s *state) tick(now time.Time, out *todo) {
 }
 
 // notice finds out whether this process has been away. What it then thinks it
-// did not hear, it had no chance to hear.
+// did not hear, it had no chance to hear. A silence that was a long one before goes
+// on from there, or a watcher on a busy node would never call anybody dead.
 func (s *state) notice(now time.Time) {
-	away := now.Sub(s.ticked)
+	before := s.ticked
+	away := now.Sub(before)
 	s.ticked = now
 	if away <= 3*s.interval {
 		return
 	}
 	for _, p := range s.order {
-		p.window = now
+		silence := before.Sub(p.since())
+		if silence < s.detection {
+			silence = 0
+		}
+		p.window, p.missed = now.Add(-silence), 0
 	}
 	if away >= s.detection {
 		s.stalls++
