@@ -44,7 +44,7 @@ const (
 func faults() []fault {
 	return []fault{
 		// For longer than the grace of a speaker whose node lives.
-		{name: "paused", strike: paused, lasts: shorter(5*time.Second, 30*time.Second), fate: returns, silence: 30 * time.Second},
+		{name: "paused", strike: paused, lasts: shorter(7*time.Second, 30*time.Second), fate: returns, silence: 30 * time.Second},
 		{name: "unheard", strike: unheard, lasts: time.Second, fate: returns, silence: 5 * time.Second},
 		// These two last until memberlist believes, too, that there are two clusters.
 		{name: "deaf", strike: deaf, lasts: shorter(8*time.Second, 30*time.Second), fate: roams, silence: 30 * time.Second},

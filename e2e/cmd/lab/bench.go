@@ -26,7 +26,8 @@ hour. Nothing is judged: times on a busy machine mean little.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return onLabs(func(ctx context.Context, programs artifacts.Set) error {
-				failures := []error{measureOn(ctx, programs, allocation.run)}
+				small := footprint()
+				failures := []error{measureOn(ctx, programs, allocation.run), small.run(ctx, programs)}
 				for _, part := range wholeFailover() {
 					failures = append(failures, part.run(ctx, programs))
 				}
@@ -56,7 +57,7 @@ and the Event that tells of a new leader.`,
 		},
 	}
 	many.Flags().IntSliceVar(&allocation.services, "services", allocation.services, "how many Services to create, in this order")
-	cmd.AddCommand(failoverCommand(), many)
+	cmd.AddCommand(failoverCommand(), many, footprintCommand())
 	return cmd
 }
 

@@ -90,10 +90,11 @@ func (o *observation) claimedSince(since time.Time, by func(node string) bool) b
 // to answer some times in a row.
 func (o *observation) settled() over {
 	const enough = 3
-	seen, right := len(o.capture.Records()), 0
+	seen, right, begun := len(o.capture.Records()), 0, time.Now()
 	return func() (bool, error) {
 		records := o.capture.Records()
-		if right++; !o.stage.answeredByOwners(records[seen:]) {
+		// A capture may be behind: what is new in it need not be.
+		if right++; !o.stage.answeredByOwners(since(records[seen:], begun)) {
 			right = 0
 		}
 		seen = len(records)

@@ -33,7 +33,7 @@ func (b *allocationBench) cost() cost {
 		}
 		for _, p := range processes {
 			sum.cpu += cpuOf(p.PID)
-			sum.rss = max(sum.rss, peakOf(p.PID))
+			sum.rss = max(sum.rss, memoryOf(p.PID, "VmHWM"))
 		}
 	}
 	return sum
@@ -54,16 +54,16 @@ func cpuOf(pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// peakOf reads the highest resident memory of a process, in kB.
-func peakOf(pid int) int {
+// memoryOf reads a size from /proc/PID/status, in kB: VmRSS is resident, VmHWM the most that ever was (proc_pid_status(5)).
+func memoryOf(pid int, name string) int {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(data)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			peak, _ := strconv.Atoi(strings.Fields(value)[0])
-			return peak
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			size, _ := strconv.Atoi(strings.Fields(value)[0])
+			return size
 		}
 	}
 	return 0
