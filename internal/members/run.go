@@ -163,7 +163,7 @@ func (s *session) serve(ctx context.Context) error {
 		}
 
 		var again <-chan time.Time
-		if at, planned := s.next(); planned {
+		if at, planned := s.next(time.Now()); planned {
 			again = time.After(time.Until(at))
 		}
 		select {
@@ -190,26 +190,39 @@ func (s *session) serve(ctx context.Context) error {
 }
 
 // settled reports whether the roster can be shown: whether everybody who can
-// be found has been. A peer that is there and does not understand us, or is not
-// understood, is about to change its key, as we are: until it has, a view without
-// it would make two owners of one address. A memberlist that takes another's place looks longer,
+// be found has been. A memberlist that takes another's place looks longer,
 // because its neighbours may be changing places too, and there is a view to
 // keep meanwhile.
 func (s *session) settled(now time.Time) bool {
+	if s.estranged(now) {
+		return false
+	}
 	calls := 1
 	if s.Members() != nil {
 		calls = patience
-	} else if s.joiner.strangers() && now.Before(s.opened.Add(strangeTime)) {
-		return false
 	}
 
 	return s.joiner.triedAll(calls) || !s.answered.IsZero() && !now.Before(s.answered.Add(grace))
 }
 
+// estranged reports whether a peer that is there does not understand us, or is
+// not understood. It is about to change its key, as we are: until it has, a view
+// without it would make two owners of one address.
+func (s *session) estranged(now time.Time) bool {
+	return s.Members() == nil && s.joiner.strangers() && now.Before(s.opened.Add(strangeTime))
+}
+
 // next returns the instant at which there is something to do unasked.
-func (s *session) next() (at time.Time, planned bool) {
+func (s *session) next(now time.Time) (at time.Time, planned bool) {
 	at, planned = s.joiner.next()
-	if end := s.answered.Add(grace); !s.complete && !s.answered.IsZero() && (!planned || end.Before(at)) {
+	if s.complete || s.answered.IsZero() {
+		return at, planned
+	}
+	end := s.answered.Add(grace)
+	if s.estranged(now) {
+		end = s.opened.Add(strangeTime)
+	}
+	if !planned || end.Before(at) {
 		return end, true
 	}
 
