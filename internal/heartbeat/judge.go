@@ -204,15 +204,12 @@ func (s *state) isolated(now time.Time) bool {
 	}
 	switch {
 	case heard > 0:
-		s.alone, s.lost = time.Time{}, false
+		s.alone = time.Time{}
 		return false
 	case s.alone.IsZero() && expected < 2:
 		return false
 	case s.alone.IsZero():
 		s.alone = now
-	case len(s.order) == 0:
-		s.alone, s.lost = time.Time{}, true
-		return false
 	}
 	return now.Sub(s.alone) < blindness
 }

@@ -27,9 +27,10 @@ const (
 	// patience is how long a node that has never heard anybody waits for answers
 	// before it believes that there is nobody to ask.
 	patience = 2 * time.Second
-	// blindness is how long a node that hears nobody any more stays silent while
-	// memberlist still sees the others: after that it is this plane that is
-	// broken, by a firewall for instance, and not the cable.
+	// blindness is how long a node that hears nobody any more stays silent: after
+	// that it is this plane that is broken, by a firewall for instance, and not the
+	// cable, or there is nobody left. Memberlist may forget the others sooner, and
+	// knows no better.
 	blindness = 15 * time.Second
 	// gap is the silence that makes the time a node has been well begin anew. Less
 	// than that is a busy machine.
@@ -64,7 +65,6 @@ type state struct {
 	learnSeq uint64
 	started  bool      // the peers are known
 	alone    time.Time // since when nobody is heard, zero otherwise
-	lost     bool      // the last that were not heard any more are no members either
 	unfit    Unfitness
 	stalls   uint64
 }
@@ -148,9 +148,8 @@ func (s *state) setPeers(now time.Time, peers []Peer) {
 		s.order = append(s.order, p)
 	}
 	slices.SortFunc(s.order, func(a, b *peer) int { return cmp.Compare(a.name, b.name) })
-	if s.lost && len(kept) > 0 {
-		s.lost = false
-		s.relearn(now)
+	if !s.alone.IsZero() && len(s.peers) == 0 && len(kept) > 0 {
+		s.relearn(now) // it was the only one left, or thought so
 	}
 	s.peers = kept
 	// What is held of a node outlasts its absence: others may hold it, too, and
@@ -270,7 +269,7 @@ func (s *state) tick(now time.Time, out *todo) {
 		}
 	}
 	was := s.unfit
-	if s.unfit = s.fitness(now); was == Isolated && s.unfit != Isolated && s.alone.IsZero() && !s.lost {
+	if s.unfit = s.fitness(now); was == Isolated && s.unfit != Isolated && s.alone.IsZero() {
 		// Somebody is heard again, and may know what became of the addresses.
 		s.relearn(now)
 		s.unfit = Learning
