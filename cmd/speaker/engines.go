@@ -70,7 +70,7 @@ func (e *engines) meters(beats *heartbeat.Monitor) metrics.Engines {
 		m.Heartbeat = func() metrics.Heartbeat {
 			c := beats.Counters()
 			return metrics.Heartbeat{
-				Fit: beats.Fit(), Down: len(beats.Down()), Sent: c.Sent, Received: c.Received, Rejected: c.Rejected,
+				Fit: beats.Fit(), Down: beats.Down(), Sent: c.Sent, Received: c.Received, Rejected: c.Rejected,
 				NodesDown: c.NodesDown, SpeakersDown: c.SpeakersDown, Stalls: c.Stalls,
 			}
 		}

@@ -34,6 +34,16 @@ type node struct {
 	kernel  bool // its machine
 	// resume is closed when a stopped process goes on; nil if it is not stopped.
 	resume chan struct{}
+	// all are the names of all nodes, sorted.
+	all []string
+}
+
+// down and recovering are the nodes it holds to be so.
+func (nd *node) down() []string       { return nd.holds(NodeDown, SpeakerDown, Leaving) }
+func (nd *node) recovering() []string { return nd.holds(Recovering) }
+
+func (nd *node) holds(one ...Standing) []string {
+	return slices.DeleteFunc(slices.Clone(nd.all), func(name string) bool { return !slices.Contains(one, nd.Standing(name)) })
 }
 
 func newCluster(t *testing.T, n int, edit func(*Options)) *cluster {
@@ -44,6 +54,10 @@ func newCluster(t *testing.T, n int, edit func(*Options)) *cluster {
 			name: fmt.Sprintf("node-%c", 'a'+i),
 			addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}), 7946),
 		})
+	}
+	names := make([]string, n)
+	for i, nd := range c.nodes {
+		names[i], nd.all = nd.name, names
 	}
 	for _, nd := range c.nodes {
 		c.boot(nd, edit)
@@ -191,7 +205,7 @@ func (c *cluster) never(what string, limit time.Duration, check func() bool) {
 func (c *cluster) allHold(down ...string) func() bool {
 	return func() bool {
 		for _, nd := range c.nodes {
-			if nd.running && (!slices.Equal(nd.Down(), down) || len(down) == 0 && len(nd.Recovering()) > 0) {
+			if nd.running && (!slices.Equal(nd.down(), down) || len(down) == 0 && len(nd.recovering()) > 0) {
 				return false
 			}
 		}
@@ -251,7 +265,7 @@ func TestSpeakerDiesUnderBusyWatchers(t *testing.T) {
 				time.AfterFunc(200*time.Millisecond, resume)
 			}
 		}
-		if !slices.Contains(b.Down(), a.name) {
+		if !slices.Contains(b.down(), a.name) {
 			t.Error("the dead speaker is not replaced after six seconds")
 		}
 	})
@@ -334,7 +348,7 @@ func TestPartition(t *testing.T) {
 					if silent.IsZero() && !a.Fit() {
 						silent = time.Now()
 					}
-					if replaced.IsZero() && slices.Contains(c.nodes[1].Down(), a.name) {
+					if replaced.IsZero() && slices.Contains(c.nodes[1].down(), a.name) {
 						replaced = time.Now()
 					}
 					return !silent.IsZero() && !replaced.IsZero()
@@ -342,7 +356,7 @@ func TestPartition(t *testing.T) {
 				if overlap := silent.Sub(replaced); overlap > 60*time.Millisecond {
 					t.Errorf("node-a answers %v longer than it should", overlap)
 				}
-				if down := a.Down(); len(down) > 0 {
+				if down := a.down(); len(down) > 0 {
 					t.Errorf("node-a holds %v down", down)
 				}
 				c.lose(nil)
@@ -364,7 +378,7 @@ func TestUnheard(t *testing.T) {
 		c.lose(func(from, _ *node) bool { return from == a })
 		c.until("node-a is silent", 300*time.Millisecond, func() bool { return a.Unfit() == Unheard })
 		c.until("node-a is replaced", 300*time.Millisecond, func() bool {
-			return slices.Contains(c.nodes[1].Down(), a.name) && slices.Contains(c.nodes[2].Down(), a.name)
+			return slices.Contains(c.nodes[1].down(), a.name) && slices.Contains(c.nodes[2].down(), a.name)
 		})
 	})
 }
@@ -507,16 +521,16 @@ func TestStopped(t *testing.T) {
 				if tt.stopped > 350*time.Millisecond && a.Fit() {
 					t.Error("it is fit although it does not run")
 				}
-				if got := slices.Contains(c.nodes[1].Down(), a.name); got != tt.replaced {
+				if got := slices.Contains(c.nodes[1].down(), a.name); got != tt.replaced {
 					t.Errorf("replaced is %t, want %t", got, tt.replaced)
 				}
 				resume()
 				c.never("it answers for addresses that are no longer its own", 500*time.Millisecond, func() bool {
-					return a.Fit() && tt.replaced && !slices.Contains(a.Down(), a.name) &&
-						slices.Contains(c.nodes[1].Down(), a.name)
+					return a.Fit() && tt.replaced && !slices.Contains(a.down(), a.name) &&
+						slices.Contains(c.nodes[1].down(), a.name)
 				})
 				c.never("it holds others down", 2*time.Second, func() bool {
-					return slices.Contains(a.Down(), "node-b") || slices.Contains(a.Down(), "node-c")
+					return slices.Contains(a.down(), "node-b") || slices.Contains(a.down(), "node-c")
 				})
 				c.until("all are up and fit", 5*time.Second, func() bool { return c.allHold()() && c.allFit() })
 			})
@@ -533,7 +547,7 @@ func TestRollingUpdate(t *testing.T) {
 		c.until("all are fit", 5*time.Second, c.allFit)
 		agree := func() bool {
 			for _, nd := range c.nodes[1:] {
-				if !slices.Equal(nd.Down(), c.nodes[0].Down()) || !slices.Equal(nd.Recovering(), c.nodes[0].Recovering()) {
+				if !slices.Equal(nd.down(), c.nodes[0].down()) || !slices.Equal(nd.recovering(), c.nodes[0].recovering()) {
 					return false
 				}
 			}
@@ -548,10 +562,10 @@ func TestRollingUpdate(t *testing.T) {
 			c.boot(nd, func(o *Options) { o.Failback = 30 * time.Second })
 			c.meet()
 			c.until("it is recovering", 5*time.Second, func() bool {
-				return slices.Contains(c.nodes[0].Recovering(), nd.name)
+				return slices.Contains(c.nodes[0].recovering(), nd.name)
 			})
 			c.until("all agree", 2*time.Second, agree)
-			if down := c.nodes[0].Down(); len(down) > 0 {
+			if down := c.nodes[0].down(); len(down) > 0 {
 				t.Errorf("after the restart of %s %v are down", nd.name, down)
 			}
 		}

@@ -86,7 +86,7 @@ func TestCutOffCondemnsNobody(t *testing.T) {
 				time.Sleep(time.Duration(phase) * 17 * time.Millisecond)
 				a := c.nodes[phase%len(c.nodes)]
 				c.lose(func(from, to *node) bool { return from == a || to == a })
-				c.never("it holds somebody dead", 2*time.Second, func() bool { return len(a.Down()) > 0 })
+				c.never("it holds somebody dead", 2*time.Second, func() bool { return len(a.down()) > 0 })
 				c.lose(nil)
 				c.never("it answers although it is held dead", recovery, a.Fit)
 				c.until("all are up", 10*time.Second, c.allHold())
@@ -105,7 +105,7 @@ func TestDeaf(t *testing.T) {
 		c.until("all are fit", 5*time.Second, c.allFit)
 		a, b := c.nodes[0], c.nodes[1]
 		c.lose(func(_, to *node) bool { return to == a })
-		c.until("node-a is replaced", time.Second, func() bool { return slices.Contains(b.Down(), a.name) })
+		c.until("node-a is replaced", time.Second, func() bool { return slices.Contains(b.down(), a.name) })
 		if unfit := a.Unfit(); unfit != Isolated {
 			t.Errorf("node-a is unfit for %q", unfit)
 		}
@@ -113,7 +113,7 @@ func TestDeaf(t *testing.T) {
 		all := c.peersOf(a, nil)
 		for n := range all {
 			a.SetPeers(all[n+1:])
-			c.never("it holds somebody dead", time.Second, func() bool { return len(a.Down()) > 0 })
+			c.never("it holds somebody dead", time.Second, func() bool { return len(a.down()) > 0 })
 		}
 		c.lose(nil)
 		a.SetPeers(all)

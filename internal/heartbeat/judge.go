@@ -114,10 +114,11 @@ func (s *state) agreed(now time.Time, p *peer) bool {
 
 // company reports whether this node hears anybody but the one judged. What was
 // heard before all were asked about that one does not count: a node that has lost
-// its own cable heard the others a moment ago. With two nodes there is nobody else
-// to hear.
+// its own cable heard the others a moment ago.
+//
+// Of two nodes, neither has anybody else to hear. A node to which memberlist has
+// left one peer of several, because it hears none of them, is not one of two.
 func (s *state) company(judged *peer) bool {
-	// One that is left of more, while this node hears nobody, is no such one.
 	if len(s.order) == 1 {
 		return s.alone.IsZero()
 	}

@@ -77,8 +77,7 @@ type Monitor struct {
 	keys    seals
 	leaving bool
 	held    map[id]Standing // never written once it is here
-	down    []string
-	mending []string
+	down    int
 	unfit   Unfitness
 	counts  Counters
 }
@@ -199,24 +198,16 @@ func (m *Monitor) Standing(node string) Standing {
 	return m.held[idOf(node)]
 }
 
-// Down returns the sorted names of the nodes that must own nothing, this one
-// among them if the others hold it down. The slice is shared.
-func (m *Monitor) Down() []string {
+// Down returns how many nodes must own nothing, this one among them if the
+// others hold it down.
+func (m *Monitor) Down() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.down
 }
 
-// Recovering returns the sorted names of the nodes that should own only what
-// nobody else can: they were down a moment ago. The slice is shared.
-func (m *Monitor) Recovering() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.mending
-}
-
-// Changed receives after Down, Recovering or Unfit has changed. Several changes may arrive
-// as one.
+// Changed receives after the Standing of a node, or Unfit, has changed. Several
+// changes may arrive as one.
 func (m *Monitor) Changed() <-chan struct{} { return m.changed }
 
 // Fit reports whether this process may answer for addresses now. It takes a few
@@ -370,11 +361,9 @@ func (m *Monitor) publish(ctx context.Context, s *state, out *todo) {
 	if len(out.changed) > 0 {
 		m.held = s.held()
 	}
+	m.down = s.down()
 	unfit, was := s.unfit, m.unfit
 	m.unfit = unfit
-	down, mending := s.view(m.options.Node)
-	changed := !slices.Equal(down, m.down) || !slices.Equal(mending, m.mending)
-	m.down, m.mending = down, mending
 	for _, c := range out.changed {
 		switch {
 		case c.silent == 0:
@@ -395,7 +384,7 @@ func (m *Monitor) publish(ctx context.Context, s *state, out *todo) {
 	if unfit != was {
 		m.sayFit(ctx, was, unfit)
 	}
-	if changed || unfit != was {
+	if len(out.changed) > 0 || unfit != was {
 		signal(m.changed)
 	}
 }

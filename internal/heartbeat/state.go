@@ -382,23 +382,16 @@ func (s *state) held() map[id]Standing {
 	return out
 }
 
-// view returns the sorted names of the nodes that are down, and of those that
-// recover. Self is the name of this one.
-func (s *state) view(self string) (down, recovering []string) {
-	add := func(name string, standing Standing) {
-		switch standing {
-		case Up:
-		case Recovering:
-			recovering = append(recovering, name)
-		case NodeDown, SpeakerDown, Leaving:
-			down = append(down, name)
-		}
+// down counts the nodes that must own nothing, of those that exist.
+func (s *state) down() int {
+	n := 0
+	if !s.table[s.self].standing.present() {
+		n++
 	}
 	for _, p := range s.order {
-		add(p.name, s.table[p.id].standing)
+		if !s.table[p.id].standing.present() {
+			n++
+		}
 	}
-	add(self, s.table[s.self].standing)
-	slices.Sort(down)
-	slices.Sort(recovering)
-	return down, recovering
+	return n
 }
