@@ -51,29 +51,37 @@ func Find(f Facts) []config.Problem {
 			setting.Reason = "the kernel answers ARP for none of this node's own addresses, so that other nodes take it for dead: set it to 0, 1 or 2"
 			out = append(out, setting)
 		}
-		elsewhere := func(p place) bool { return p.link != on.Name && p.addr.Is4() }
-		if i := slices.IndexFunc(places, elsewhere); i >= 0 && known && answersForOthers(ignore) {
-			setting.Reason = fmt.Sprintf("the kernel answers ARP for %s%s, whichever node owns it, because it is an address of %s: "+
-				"set net.ipv4.conf.all.arp_ignore=1, or ipvs.strictARP: true for kube-proxy", places[i].addr, more(places, elsewhere), places[i].link)
+		if elsewhere := having(places, func(p place) bool { return p.link != on.Name && p.addr.Is4() }); len(elsewhere) > 0 &&
+			known && answersForOthers(ignore) {
+			setting.Reason = fmt.Sprintf("the kernel answers ARP for %s, whichever node owns it, because it is an address of %s: "+
+				"set net.ipv4.conf.all.arp_ignore=1, or ipvs.strictARP: true for kube-proxy", first(elsewhere), elsewhere[0].link)
 			out = append(out, setting)
 		}
-		here := func(p place) bool { return p.link == on.Name && (p.addr.Is6() || ignore != noAnswers) }
-		if i := slices.IndexFunc(places, here); i >= 0 {
+		if here := having(places, func(p place) bool { return p.link == on.Name && (p.addr.Is6() || ignore != noAnswers) }); len(here) > 0 {
 			out = append(out, config.Problem{Kind: "Interface", Name: on.Name, Reason: fmt.Sprintf(
-				"the kernel answers for %s%s, whichever node owns it, because it is an address of the interface itself: take it off",
-				places[i].addr, more(places, here))})
+				"the kernel answers for %s, whichever node owns it, because it is an address of the interface itself: take it off", first(here))})
 		}
 	}
 	return out
 }
 
-// more says whether there are others besides the first.
-func more(places []place, which func(place) bool) string {
-	first := slices.IndexFunc(places, which)
-	if slices.ContainsFunc(places[first+1:], which) {
-		return " and others"
+// having returns the places for which a condition holds.
+func having(places []place, condition func(place) bool) []place {
+	var out []place
+	for _, p := range places {
+		if condition(p) {
+			out = append(out, p)
+		}
 	}
-	return ""
+	return out
+}
+
+// first names the first of some places, and says whether there are others.
+func first(places []place) string {
+	if len(places) > 1 {
+		return places[0].addr.String() + " and others"
+	}
+	return places[0].addr.String()
 }
 
 // noAnswers is the arp_ignore with which the kernel answers nobody.
