@@ -9,6 +9,7 @@
 //	status, environment, privileges    functions from what a Pod asks for and what happened to what Kubernetes is told
 //
 // It differs from the real kubelet where a lab is better off: restarts back off from one second instead of ten, a container that is
-// not ready yet is probed twice a second, and volumes are brought up to date every five seconds instead of once a minute. It has no hooks, no exec probes, no resource limits and no persistent volumes; a Pod
-// that asks for one of the first two is refused rather than half served.
+// not ready yet is probed twice a second, and volumes are brought up to date every five seconds instead of once a minute. It has no
+// hooks, no exec probes, no resource limits and no persistent volumes; a Pod that asks for one of the first two is refused rather than
+// half served.
 package kubelet

@@ -71,14 +71,8 @@ func (h *Host) configure() error {
 	if err := h.sw.plug(h.options.Name, h.Namespace, h.device, h.options.MAC); err != nil {
 		return err
 	}
-	link, err := h.links.LinkByName(h.device)
-	if err != nil {
-		return fmt.Errorf("network: failed to find %s of %s: %w", h.device, h.name, err)
-	}
-	for _, prefix := range h.options.Addresses {
-		if err := h.links.AddrAdd(link, &netlink.Addr{IPNet: ipNet(prefix)}); err != nil {
-			return fmt.Errorf("network: failed to give %s the address %s: %w", h.name, prefix, err)
-		}
+	if err := h.give(h.device, h.options.Addresses); err != nil {
+		return err
 	}
 	if err := h.up(h.device); err != nil {
 		return err
@@ -104,14 +98,8 @@ func (h *Host) Connect(sw *Switch, name string, addresses []netip.Prefix) error 
 	if err := sw.plug(h.name+"-"+name, h.Namespace, name, nil); err != nil {
 		return err
 	}
-	link, err := h.links.LinkByName(name)
-	if err != nil {
-		return fmt.Errorf("network: failed to find %s of %s: %w", name, h.name, err)
-	}
-	for _, prefix := range addresses {
-		if err := h.links.AddrAdd(link, &netlink.Addr{IPNet: ipNet(prefix)}); err != nil {
-			return fmt.Errorf("network: failed to give %s the address %s: %w", h.name, prefix, err)
-		}
+	if err := h.give(name, addresses); err != nil {
+		return err
 	}
 	return h.up(name)
 }
@@ -177,14 +165,36 @@ func (h *Host) AddRoute(prefix netip.Prefix, via netip.Addr) error {
 	return nil
 }
 
+func (h *Host) link(device string) (netlink.Link, error) {
+	link, err := h.links.LinkByName(device)
+	if err != nil {
+		return nil, fmt.Errorf("network: failed to find %s of %s: %w", device, h.name, err)
+	}
+	return link, nil
+}
+
+// give gives an interface addresses.
+func (h *Host) give(device string, addresses []netip.Prefix) error {
+	link, err := h.link(device)
+	if err != nil {
+		return err
+	}
+	for _, prefix := range addresses {
+		if err := h.links.AddrAdd(link, &netlink.Addr{IPNet: ipNet(prefix)}); err != nil {
+			return fmt.Errorf("network: failed to give %s the address %s: %w", h.name, prefix, err)
+		}
+	}
+	return nil
+}
+
 // MAC returns the hardware address of eth0.
 func (h *Host) MAC() net.HardwareAddr { return h.options.MAC }
 
 // Index returns the interface index of eth0.
 func (h *Host) Index() (int, error) {
-	link, err := h.links.LinkByName(h.device)
+	link, err := h.link(h.device)
 	if err != nil {
-		return 0, fmt.Errorf("network: failed to find %s of %s: %w", h.device, h.name, err)
+		return 0, err
 	}
 	return link.Attrs().Index, nil
 }
@@ -228,9 +238,9 @@ type Neighbour struct {
 
 // Neighbours returns the neighbour cache of eth0, both families, in no particular order.
 func (h *Host) Neighbours() ([]Neighbour, error) {
-	link, err := h.links.LinkByName(h.device)
+	link, err := h.link(h.device)
 	if err != nil {
-		return nil, fmt.Errorf("network: failed to find %s of %s: %w", h.device, h.name, err)
+		return nil, err
 	}
 	var all []Neighbour
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {

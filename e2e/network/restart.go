@@ -11,9 +11,9 @@ import (
 // RestartLink takes the host's interface down, waits, and brings it up again under a name, which is its own from then on. What the
 // kernel forgets with a link that goes down, its IPv6 addresses and the routes through it, is put back, as a network manager does.
 func (h *Host) RestartLink(down time.Duration, name string) error {
-	link, err := h.links.LinkByName(h.device)
+	link, err := h.link(h.device)
 	if err != nil {
-		return fmt.Errorf("network: failed to find %s of %s: %w", h.device, h.name, err)
+		return err
 	}
 	forgotten, err := h.forgettable(link)
 	if err == nil {
