@@ -29,11 +29,8 @@ func waitForComplaints(t *testing.T, speakers int, words string) {
 // list of interfaces to leave alone, while they run; that one which cannot be read
 // changes nothing and is said: P6; and that no address moves over it: P2.
 func TestMountedFilesAreFollowed(t *testing.T) {
-	apply(t, dualPool)
-	ns := namespace(t)
-	applyTo(t, ns, workload(2, "{}", "Cluster"))
-	addr := waitForAddresses(t, ns, "web", 2)[0]
-	waitForAnswer(t, addr, 80)
+	_, addrs := dualWeb(t, 2)
+	addr := addrs[0]
 	owner, restarts := waitForOwner(t, addr, anyNode), speakerRestarts(t)
 
 	configMaps := cluster.Clientset().CoreV1().ConfigMaps(lab.ProductNamespace)
@@ -80,11 +77,8 @@ func TestMountedFilesAreFollowed(t *testing.T) {
 // TestKernelThatAnswers holds that a kernel which answers for the address of a
 // Service by itself, as with kube-proxy in IPVS mode, is found and said: P7.
 func TestKernelThatAnswers(t *testing.T) {
-	apply(t, dualPool)
-	ns := namespace(t)
-	applyTo(t, ns, workload(2, "{}", "Cluster"))
-	addr := waitForAddresses(t, ns, "web", 2)[0]
-	waitForAnswer(t, addr, 80)
+	_, addrs := dualWeb(t, 2)
+	addr := addrs[0]
 	node := cluster.Node(but(waitForOwner(t, addr, anyNode))[0])
 	has := func(verb string) {
 		t.Helper()

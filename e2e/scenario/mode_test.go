@@ -12,10 +12,7 @@ import (
 // concerns: a node sends what its own Pods want of the address out to the load
 // balancer, instead of straight to a Pod.
 func TestModeProxy(t *testing.T) {
-	apply(t, dualPool)
-	ns := namespace(t)
-	applyTo(t, ns, workload(1, "{}", "Cluster"))
-	addrs := waitForAddresses(t, ns, "web", 2)
+	ns, addrs := dualWeb(t, 1)
 	mode := func(want string) {
 		t.Helper()
 		until(t, "the status says "+want, func(ctx context.Context) (bool, error) {

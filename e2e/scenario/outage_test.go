@@ -107,13 +107,7 @@ func TestRestartChangesNothing(t *testing.T) {
 // TestAPIServerAway holds that without the API server addresses stay answered
 // and a dead owner is replaced: P5.
 func TestAPIServerAway(t *testing.T) {
-	apply(t, dualPool)
-	ns := namespace(t)
-	applyTo(t, ns, workload(3, "{}", "Cluster"))
-	addrs := waitForAddresses(t, ns, "web", 2)
-	for _, addr := range addrs {
-		waitForAnswer(t, addr, 80)
-	}
+	_, addrs := dualWeb(t, 3)
 	owner := waitForOwner(t, addrs[0], anyNode)
 
 	// A crash. One that ends in order withdraws the endpoint of the Service
@@ -157,13 +151,7 @@ func TestAPIServerAway(t *testing.T) {
 // TestCableCut holds that another node takes over when the owner's cable is
 // pulled, and that the addresses have one owner again when it is back: P3.
 func TestCableCut(t *testing.T) {
-	apply(t, dualPool)
-	ns := namespace(t)
-	applyTo(t, ns, workload(3, "{}", "Cluster"))
-	addrs := waitForAddresses(t, ns, "web", 2)
-	for _, addr := range addrs {
-		waitForAnswer(t, addr, 80)
-	}
+	_, addrs := dualWeb(t, 3)
 	owner := waitForOwner(t, addrs[0], anyNode)
 	if err := cluster.Node(owner).CutCable(); err != nil {
 		t.Fatal(err)

@@ -60,19 +60,29 @@ metadata: {name: dual, namespace: metallb-system}
 spec: {ipAddressPools: [dual]}
 `
 
+// dualWeb makes the web Service in front of so many Pods, and returns its two
+// addresses, IPv4 first, once both are answered.
+func dualWeb(t *testing.T, replicas int) (ns string, addrs []netip.Addr) {
+	t.Helper()
+	apply(t, dualPool)
+	ns = namespace(t)
+	applyTo(t, ns, workload(replicas, "{}", "Cluster"))
+	addrs = waitForAddresses(t, ns, "web", 2)
+	for _, addr := range addrs {
+		waitForAnswer(t, addr, 80)
+	}
+	return ns, addrs
+}
+
 // TestReachedByBothFamilies holds that a client on the segment resolves the
 // addresses to the one node that owns them, and that one alone answers: P3.
 func TestReachedByBothFamilies(t *testing.T) {
-	apply(t, dualPool)
-	ns := namespace(t)
-	applyTo(t, ns, workload(3, "{}", "Cluster"))
-	addrs := waitForAddresses(t, ns, "web", 2)
+	ns, addrs := dualWeb(t, 3)
 	if !addrs[0].Is4() || !addrs[1].Is6() {
 		t.Errorf("the status lists %v, want IPv4 first", addrs)
 	}
 	var owners []string
 	for _, addr := range addrs {
-		waitForAnswer(t, addr, 80)
 		owners = append(owners, waitForOwner(t, addr, anyNode))
 		answers := ask(t, addr)
 		if len(answers) != 1 || answers[0] != owners[len(owners)-1] {
@@ -125,13 +135,7 @@ func TestLocalTrafficPolicy(t *testing.T) {
 // TestServiceGoesAndTheAddressWithIt holds that nothing answers for an address
 // that was given back.
 func TestServiceGoesAndTheAddressWithIt(t *testing.T) {
-	apply(t, dualPool)
-	ns := namespace(t)
-	applyTo(t, ns, workload(1, "{}", "Cluster"))
-	addrs := waitForAddresses(t, ns, "web", 2)
-	for _, addr := range addrs {
-		waitForAnswer(t, addr, 80)
-	}
+	ns, addrs := dualWeb(t, 1)
 	kubectl(t, "-n", ns, "patch", "service", "web", "--type=merge", "-p", `{"spec":{"type":"ClusterIP"}}`)
 	waitForAddresses(t, ns, "web", 0)
 	for _, addr := range addrs {

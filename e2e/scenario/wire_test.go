@@ -84,10 +84,7 @@ func malformed(good []byte, v6 bool) map[string][]byte {
 // TestMalformedFramesAreNotAnswered holds that no frame crashes a speaker, or
 // elicits an answer that it does not deserve.
 func TestMalformedFramesAreNotAnswered(t *testing.T) {
-	apply(t, dualPool)
-	ns := namespace(t)
-	applyTo(t, ns, workload(3, "{}", "Cluster"))
-	addrs := waitForAddresses(t, ns, "web", 2)
+	_, addrs := dualWeb(t, 3)
 	sender, err := frames.NewSender(cluster.Client())
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +92,6 @@ func TestMalformedFramesAreNotAnswered(t *testing.T) {
 	defer sender.Close() //nolint:errcheck // nothing is sent any more
 	restarts := speakerRestarts(t)
 	for _, addr := range addrs {
-		waitForAnswer(t, addr, 80)
 		for name, frame := range malformed(sender.Question(addr), addr.Is6()) {
 			records := watch(t, func() {
 				for range 20 {
