@@ -19,6 +19,11 @@ const (
 	// with thousands of addresses it is waking up that costs.
 	repeatPause = 5 * time.Millisecond
 	repeatBurst = 20
+
+	// refreshSlack is how much sooner than it is due a refresh may go out with
+	// others: they come one by one for ever, and once they have gone together they
+	// stay together.
+	refreshSlack = time.Second
 )
 
 // repeats returns when an announcement is repeated, counted from its first
@@ -61,6 +66,7 @@ type job struct {
 	what      onLink
 	begun     time.Time // of the first frame
 	due       time.Time // of the next
+	calm      bool      // only to be refreshed
 	cancelled bool      // skipped where it stands in firsts or repeats
 }
 
@@ -102,7 +108,7 @@ func (g *gratuitous) takeRepeats(now time.Time) []onLink {
 		return nil
 	}
 	var out []onLink
-	for len(g.repeats) > 0 && !now.Before(g.repeats[0].due) && len(out) < repeatBurst {
+	for len(g.repeats) > 0 && !now.Before(g.earliest(g.repeats[0])) && len(out) < repeatBurst {
 		j := heap.Pop(&g.repeats).(*job)
 		if j.cancelled {
 			continue
@@ -112,6 +118,14 @@ func (g *gratuitous) takeRepeats(now time.Time) []onLink {
 	}
 	g.nextAgain = now.Add(time.Duration(len(out)) * repeatPause)
 	return out
+}
+
+// earliest is when j may be repeated, along with one that is due.
+func (g *gratuitous) earliest(j *job) time.Time {
+	if j.calm {
+		return j.due.Add(-min(refreshSlack, g.refresh/10))
+	}
+	return j.due
 }
 
 func (g *gratuitous) takeFirsts(now time.Time) []onLink {
@@ -144,7 +158,7 @@ func (g *gratuitous) plan(j *job, now time.Time) {
 		}
 	}
 	if g.refresh > 0 {
-		j.due = now.Add(g.refresh)
+		j.due, j.calm = now.Add(g.refresh), true
 		heap.Push(&g.repeats, j)
 		return
 	}

@@ -119,3 +119,37 @@ func TestGratuitousMerges(t *testing.T) {
 		t.Errorf("%d frames for %d addresses: repeats that came late were not merged", total, n)
 	}
 }
+
+// TestRefreshesGoTogether: what is announced while nothing happens costs by the
+// time that it takes to wake up. No address is forgotten over it, or hurried.
+func TestRefreshesGoTogether(t *testing.T) {
+	t.Parallel()
+	const n = 1000
+	g := gratuitous{refresh: time.Minute}
+	begin := time.Unix(0, 0)
+	last := map[onLink]time.Time{}
+	wakes := 0
+	for at := time.Duration(0); at <= 4*time.Minute; at += 5 * ms {
+		if i := at / (20 * ms); i < n && at%(20*ms) == 0 { // over 20 s
+			g.start(onLink{Addr: netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)})})
+		}
+		now := begin.Add(at)
+		if next, ok := g.wake(); !ok || next.After(now) {
+			continue
+		}
+		calm := at > 3*time.Minute
+		if calm {
+			wakes++
+		}
+		for _, what := range g.take(now) {
+			since := now.Sub(last[what])
+			if calm && (since < time.Minute-refreshSlack || since > time.Minute+refreshSlack) {
+				t.Fatalf("%v announced after %v, want after a minute", what.Addr, since)
+			}
+			last[what] = now
+		}
+	}
+	if wakes > n/repeatBurst+60 {
+		t.Errorf("woke up %d times in a minute for %d addresses", wakes, n)
+	}
+}
