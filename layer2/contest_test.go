@@ -113,6 +113,9 @@ func TestStandsBack(t *testing.T) {
 		if n := tr.asked(); n != 0 {
 			tr.Errorf("%d answers", n)
 		}
+		if diff := cmp.Diff(tr.Status(), tr.Exceptions(), sameAddr); diff != "" {
+			tr.Errorf("not all that is silent is an exception (-status +exceptions):\n%s", diff)
+		}
 		for _, a := range tr.Status().Addresses {
 			if !a.Conceded || len(a.Interfaces) > 0 {
 				tr.Errorf("%+v", a)
@@ -163,6 +166,9 @@ func TestDefends(t *testing.T) {
 					tr.Errorf("%d answers", n)
 				}
 				conflict := tr.Status().Addresses[0].Conflict
+				if listed := len(tr.Exceptions().Addresses) > 0; listed != tc.conflict || tr.Undisputed(owned4) == tc.conflict {
+					tr.Errorf("an exception: %v, undisputed: %v", listed, tr.Undisputed(owned4))
+				}
 				if (conflict != nil) != tc.conflict {
 					tr.Fatalf("conflict %+v", conflict)
 				}

@@ -123,36 +123,33 @@ func (e *Engine) Yielding() <-chan struct{} { return e.yielding }
 
 // Status returns what the engine does now.
 func (e *Engine) Status() Status {
+	return e.status(func(standing, *Conflict) bool { return true })
+}
+
+// Exceptions returns of Status the addresses that are not simply answered: those
+// that a stranger claims and those that are silent. While all is calm there are
+// none, of however many addresses.
+func (e *Engine) Exceptions() Status {
+	return e.status(func(s standing, c *Conflict) bool { return c != nil || s != answering && s != checking })
+}
+
+// Undisputed reports whether this node owns an address, and no stranger claims it.
+func (e *Engine) Undisputed(addr netip.Addr) bool {
+	o := (*e.table.Load())[addr]
+	return o != nil && o.standing().keeps() && o.record.conflict.Load() == nil
+}
+
+// status returns the Status, with those of the addresses owned that are of interest.
+func (e *Engine) status(interest func(standing, *Conflict) bool) Status {
 	s := Status{Interfaces: slices.Clone(*e.links.Load())}
-	open := func(addr netip.Addr, link string) bool {
-		i, found := slices.BinarySearchFunc(s.Interfaces, link, compareName)
-		return found && s.Interfaces[i].port(protocolOf(addr)).Open
-	}
 	for addr, o := range *e.table.Load() {
 		standing, conflict := o.standing(), o.record.conflict.Load()
 		if standing == watching && conflict != nil {
 			s.Watched = append(s.Watched, WatchedStatus{Addr: addr, Conflict: *conflict})
 		}
-		if !standing.keeps() {
-			continue
+		if standing.keeps() && interest(standing, conflict) {
+			s.Addresses = append(s.Addresses, o.status(addr, standing, s.Interfaces))
 		}
-		a := AddressStatus{
-			Addr:       addr,
-			Since:      o.since,
-			Responses:  o.record.responses.Load(), // first, so that it never exceeds Requests
-			Requests:   o.record.requests.Load(),
-			Gratuitous: o.record.gratuitous.Load(),
-			Proving:    standing == proving,
-			Conceded:   standing == conceded,
-			Occupied:   standing == occupied,
-			Conflict:   conflict,
-		}
-		for _, link := range o.interfaces {
-			if open(addr, link) && standing == answering {
-				a.Interfaces = append(a.Interfaces, link)
-			}
-		}
-		s.Addresses = append(s.Addresses, a)
 	}
 	slices.SortFunc(s.Watched, func(a, b WatchedStatus) int { return a.Addr.Compare(b.Addr) })
 	slices.SortFunc(s.Addresses, func(a, b AddressStatus) int { return a.Addr.Compare(b.Addr) })

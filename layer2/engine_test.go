@@ -179,6 +179,9 @@ func TestAnswersWhereTold(t *testing.T) {
 		if diff := cmp.Diff(want, tr.Status(), sameAddr); diff != "" {
 			tr.Error(diff)
 		}
+		if got := tr.Exceptions().Addresses; len(got) != 0 || !tr.Undisputed(owned4) {
+			tr.Errorf("all is calm, but for %+v", got)
+		}
 
 		// Withdrawn: silent when nobody has taken over, groups left, nothing said.
 		tr.memory.set(func() { tr.memory.refuseWrite = nil })

@@ -101,13 +101,17 @@ func (l *loop) latestTable(now time.Time) table {
 	before := *l.engine.table.Load()
 	t := make(table, len(l.config.Announcements)+len(l.contests.yields))
 	for _, a := range l.config.Announcements {
-		o := &owned{interfaces: a.Interfaces, before: a.Before, since: now, record: new(record)}
-		if was := before[a.Addr]; was != nil && was.standing().keeps() {
-			o.since, o.record = was.since, was.record
-		} else {
+		was := before[a.Addr]
+		switch kept := was != nil && was.standing().keeps(); {
+		case kept && slices.Equal(was.interfaces, a.Interfaces) && slices.Equal(was.before, a.Before):
+			t[a.Addr] = was
+		case kept:
+			t[a.Addr] = &owned{interfaces: a.Interfaces, before: a.Before, since: was.since, record: was.record}
+		default:
+			o := &owned{interfaces: a.Interfaces, before: a.Before, since: now, record: new(record)}
 			o.record.standing.Store(uint32(firstStanding(&a)))
+			t[a.Addr] = o
 		}
-		t[a.Addr] = o
 	}
 	for _, a := range l.config.Watched {
 		o := &owned{interfaces: a.Interfaces, since: now, record: new(record)}

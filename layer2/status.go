@@ -2,6 +2,7 @@ package layer2
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -78,6 +79,28 @@ type Conflict struct {
 	// Since is when it was first heard, Last when it was last; Times is how often.
 	Since, Last time.Time
 	Times       uint64
+}
+
+// status returns the state of o, which stands like that, on those links.
+func (o *owned) status(addr netip.Addr, s standing, links []InterfaceStatus) AddressStatus {
+	a := AddressStatus{
+		Addr:       addr,
+		Since:      o.since,
+		Responses:  o.record.responses.Load(), // first, so that it never exceeds Requests
+		Requests:   o.record.requests.Load(),
+		Gratuitous: o.record.gratuitous.Load(),
+		Proving:    s == proving,
+		Conceded:   s == conceded,
+		Occupied:   s == occupied,
+		Conflict:   o.record.conflict.Load(),
+	}
+	for _, link := range o.interfaces {
+		i, found := slices.BinarySearchFunc(links, link, compareName)
+		if found && s == answering && links[i].port(protocolOf(addr)).Open {
+			a.Interfaces = append(a.Interfaces, link)
+		}
+	}
+	return a
 }
 
 func (s *InterfaceStatus) port(p Protocol) *PortStatus {

@@ -78,20 +78,19 @@ func (e *engines) meters(beats *heartbeat.Monitor) metrics.Engines {
 	return m
 }
 
-// conflicts says who else uses the addresses of this node, for the cluster to
-// know.
+// conflicts says who else uses addresses of this node, for the cluster to know.
 func (e *engines) conflicts() []kube.Conflict {
-	status := e.layer2.Status()
+	status := e.layer2.Exceptions()
 	var out []kube.Conflict
 	note := func(addr netip.Addr, c *layer2.Conflict, held bool) {
-		k := kube.Conflict{Address: addr, Held: held}
-		if c != nil {
-			k.MAC, k.Interface, k.Since, k.Heard = c.MAC.String(), c.Interface, c.Since, c.Last
-		}
-		out = append(out, k)
+		out = append(out, kube.Conflict{
+			Address: addr, MAC: c.MAC.String(), Interface: c.Interface, Since: c.Since, Heard: c.Last, Held: held,
+		})
 	}
 	for i := range status.Addresses {
-		note(status.Addresses[i].Addr, status.Addresses[i].Conflict, status.Addresses[i].Occupied)
+		if a := &status.Addresses[i]; a.Conflict != nil {
+			note(a.Addr, a.Conflict, a.Occupied)
+		}
 	}
 	for i := range status.Watched {
 		note(status.Watched[i].Addr, &status.Watched[i].Conflict, true)

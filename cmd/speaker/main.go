@@ -96,7 +96,8 @@ func (o *options) run(ctx context.Context) error {
 		return err
 	}
 	api = kube.NewSpeaker(kube.SpeakerOptions{
-		Process: process, Node: o.node, PeerLabels: peers.labels, Conflicts: engines.conflicts,
+		Process: process, Node: o.node, PeerLabels: peers.labels,
+		Strangers: kube.Strangers{Conflicts: engines.conflicts, Undisputed: engines.layer2.Undisputed},
 		Feed: kube.Feed{
 			Snapshot: loop.SetSnapshot,
 			Service:  loop.SetService,
@@ -115,7 +116,7 @@ func (o *options) run(ctx context.Context) error {
 	group.Go(func() error { return follow(ctx, engines.bgp.Changed(), func() { api.Sessions(engines.sessions()) }) })
 	group.Go(func() error {
 		return follow(ctx, engines.layer2.Changed(), func() {
-			loop.SetLayer2Status(engines.layer2.Status())
+			loop.SetLayer2Status(engines.layer2.Exceptions())
 			api.Conflicted()
 		})
 	})

@@ -23,8 +23,7 @@ import (
 // answers for or watches.
 type Conflict struct {
 	Address netip.Addr
-	// MAC and Interface are those of the host that was heard; MAC is empty if none
-	// uses the address, any more.
+	// MAC and Interface are those of the host that was heard.
 	MAC, Interface string
 	// Since is when it was first heard and Heard when it last was.
 	Since, Heard time.Time
@@ -56,12 +55,10 @@ const (
 // it is over, is for the controller to say: so nothing stays behind if this node
 // dies, and a speaker needs no right to delete claims.
 type conflicts struct {
-	node string
-	// read returns what the engine knows of each address it answers for, and of
-	// those that it watches and somebody uses.
-	read   func() []Conflict
-	reader client.Reader
-	events events.EventRecorder
+	node      string
+	strangers Strangers
+	reader    client.Reader
+	events    events.EventRecorder
 	// claims is nil where the API server has no IPAddress objects: all that is
 	// said is then in Events.
 	claims *sharedClaims
@@ -81,8 +78,8 @@ type telling struct {
 	written time.Time
 }
 
-func newConflicts(node string, read func() []Conflict) *conflicts {
-	return &conflicts{node: node, read: read, now: map[netip.Addr]Conflict{}, told: map[netip.Addr]telling{}}
+func newConflicts(node string, strangers Strangers) *conflicts {
+	return &conflicts{node: node, strangers: strangers, now: map[netip.Addr]Conflict{}, told: map[netip.Addr]telling{}}
 }
 
 // changed has the engine asked again. It does not block.
@@ -119,12 +116,8 @@ func (w *conflicts) reconcile(ctx context.Context, r reconcile.Request) (reconci
 // ask again at the latest; 0 for not before something changes.
 func (w *conflicts) look(now time.Time) time.Duration {
 	clear(w.now)
-	settled := map[netip.Addr]struct{}{}
-	for _, c := range w.read() {
-		switch {
-		case c.MAC == "":
-			settled[c.Address] = struct{}{}
-		case now.Sub(c.Heard) < allocator.QuarantineTime:
+	for _, c := range w.strangers.Conflicts() {
+		if now.Sub(c.Heard) < allocator.QuarantineTime {
 			w.now[c.Address] = c
 			w.queue.add(types.NamespacedName{Name: c.Address.String()}, 0)
 		}
@@ -133,7 +126,7 @@ func (w *conflicts) look(now time.Time) time.Duration {
 		if _, conflict := w.now[addr]; conflict {
 			continue
 		}
-		if _, over := settled[addr]; over {
+		if w.strangers.Undisputed(addr) {
 			w.queue.add(types.NamespacedName{Name: addr.String()}, 0)
 		} else {
 			// Not heard for long, or no longer this node's to know about.

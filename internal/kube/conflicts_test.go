@@ -28,7 +28,7 @@ import (
 type teller struct {
 	*testing.T
 	*conflicts
-	heard  []Conflict // what the engine knows
+	heard  []Conflict // what the engine knows; one without MAC is of an address of the node's that nobody else uses
 	writes []string
 	events *events.FakeRecorder
 }
@@ -54,7 +54,14 @@ func newTeller(t *testing.T, objects ...client.Object) *teller {
 			return fmt.Errorf("a speaker must not delete %s", obj.GetName())
 		},
 	}).Build()
-	w.conflicts = newConflicts("node-a", func() []Conflict { return w.heard })
+	w.conflicts = newConflicts("node-a", Strangers{
+		Conflicts: func() []Conflict {
+			return slices.DeleteFunc(slices.Clone(w.heard), func(c Conflict) bool { return c.MAC == "" })
+		},
+		Undisputed: func(addr netip.Addr) bool {
+			return slices.ContainsFunc(w.heard, func(c Conflict) bool { return c.MAC == "" && c.Address == addr })
+		},
+	})
 	w.reader, w.conflicts.events, w.claims = c, w.events, &sharedClaims{client: c, live: c}
 	return w
 }

@@ -32,10 +32,15 @@ type SpeakerOptions struct {
 	// PeerLabels select the pods of all speakers; nil looks for none.
 	PeerLabels labels.Set
 	Feed       Feed
-	// Conflicts returns who else uses addresses of this node; see [Conflict]. One
-	// entry for each address that it answers for is enough, and one for each that
-	// it watches and somebody uses.
+	Strangers  Strangers
+}
+
+// Strangers is whom to ask who else uses addresses of this node.
+type Strangers struct {
+	// Conflicts returns those that somebody uses, each once.
 	Conflicts func() []Conflict
+	// Undisputed reports whether an address is this node's, and nobody uses it.
+	Undisputed func(netip.Addr) bool
 }
 
 // Speaker connects one node's loop to the API server.
@@ -54,7 +59,7 @@ func NewSpeaker(o SpeakerOptions) *Speaker {
 	s := &Speaker{
 		SpeakerOptions: o,
 		sessions:       newSessionEvents(o.Namespace, o.Node),
-		conflicts:      newConflicts(o.Node, o.Conflicts),
+		conflicts:      newConflicts(o.Node, o.Strangers),
 		troubles:       newTroubles(o.Node, o.Log),
 	}
 	for _, kind := range []statusKind{layer2Status(), bgpStatus()} {
@@ -86,7 +91,7 @@ func (s *Speaker) Report(r announce.Revision) {
 // Events on the BGPPeers. It does not block.
 func (s *Speaker) Sessions(all []Session) { s.sessions.report(all) }
 
-// Conflicted takes note that what Conflicts returns has changed. It does not
+// Conflicted takes note that what Strangers say has changed. It does not
 // block.
 func (s *Speaker) Conflicted() { s.conflicts.changed() }
 
