@@ -28,7 +28,6 @@ import (
 	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/clarion-lb/clarion/api/v1beta1"
@@ -181,11 +180,6 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// authorized asks the API server who may read the metrics.
-func authorized(c *rest.Config, h *http.Client) (metricsserver.Filter, error) {
-	return filters.WithAuthenticationAndAuthorization(c, h)
-}
-
 // cacheOptions keep the memory of the cache proportional to what is read: one
 // namespace of configuration, and no part of an object that no one looks at.
 // Claims may only be named where the API server has them.
@@ -214,33 +208,4 @@ func (p *Process) cacheOptions(own map[client.Object]cache.ByObject, claims bool
 // here is the one namespace that holds all configuration.
 func (p *Process) here() map[string]cache.Config {
 	return map[string]cache.Config{p.Namespace: {}}
-}
-
-// trimNode drops what makes Node objects big and busy: images, volumes,
-// capacity, addresses, and of the conditions all but two and their heartbeats.
-func trimNode(obj any) (any, error) {
-	if n, ok := obj.(*corev1.Node); ok {
-		var kept []corev1.NodeCondition
-		for _, c := range n.Status.Conditions {
-			if c.Type == corev1.NodeNetworkUnavailable || c.Type == corev1.NodeReady {
-				kept = append(kept, corev1.NodeCondition{Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message})
-			}
-		}
-		n.Status = corev1.NodeStatus{Conditions: kept}
-		n.Spec = corev1.NodeSpec{Unschedulable: n.Spec.Unschedulable, Taints: n.Spec.Taints}
-		n.ManagedFields = nil
-		maps.DeleteFunc(n.Annotations, func(name, _ string) bool { return !strings.HasPrefix(name, v1beta1.GroupVersion.Group+"/") })
-	}
-	return obj, nil
-}
-
-// trimEndpointSlice keeps of each endpoint its node and conditions.
-func trimEndpointSlice(obj any) (any, error) {
-	if s, ok := obj.(*discoveryv1.EndpointSlice); ok {
-		for i, e := range s.Endpoints {
-			s.Endpoints[i] = discoveryv1.Endpoint{NodeName: e.NodeName, Conditions: e.Conditions}
-		}
-		s.Ports, s.ManagedFields, s.Annotations = nil, nil, nil
-	}
-	return obj, nil
 }

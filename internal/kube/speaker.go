@@ -153,9 +153,10 @@ func (s *Speaker) Run(ctx context.Context) error {
 // all would be as many as there are Services, times nodes.
 func (s *Speaker) cached() map[client.Object]cache.ByObject {
 	return map[client.Object]cache.ByObject{
-		&v1beta1.ServiceL2Status{}: {Namespaces: s.here()},
+		&corev1.Service{}:          {Transform: trimService},
+		&v1beta1.ServiceL2Status{}: {Namespaces: s.here(), Transform: trimStatus},
 		&v1beta1.ServiceBGPStatus{}: {
-			Namespaces: s.here(), Label: labels.SelectorFromSet(labels.Set{v1beta1.LabelNode: s.Node}),
+			Namespaces: s.here(), Label: labels.SelectorFromSet(labels.Set{v1beta1.LabelNode: s.Node}), Transform: trimStatus,
 		},
 		&corev1.Secret{}: passwordSecrets(s.here()),
 	}
