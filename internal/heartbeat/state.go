@@ -278,6 +278,9 @@ func (s *state) tick(now time.Time, out *todo) {
 		return
 	}
 	s.nextBeat = now.Add(s.interval)
+	if len(s.order) == 0 { // there is only the fence to hold open
+		s.nextBeat = now.Add(s.detection / 3)
+	}
 	everybody := s.urgent > 0 || !s.learning.IsZero() || s.suspects(now)
 	for _, p := range s.order {
 		if everybody || now.Sub(p.asked) < subscription || now.Sub(p.sent) >= greeting ||
