@@ -2,7 +2,9 @@ package layer2
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 )
 
 // BenchmarkAnswerARP is the whole way of a request for one of 5,000 addresses,
@@ -50,6 +52,36 @@ func BenchmarkAnswerNDP(b *testing.B) {
 	for b.Loop() {
 		if reply, _, why := r.respond(request); reply == nil {
 			b.Fatal(why)
+		}
+	}
+}
+
+// BenchmarkOneMore is what it costs the loop of an engine that owns 5,000 addresses
+// to be given one more, and to have it taken away again.
+func BenchmarkOneMore(b *testing.B) {
+	few := Config{Interfaces: []Interface{link("eth0", 2)}}
+	for i := range 5000 {
+		few.Announcements = append(few.Announcements, Announcement{
+			Addr: netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}), Interfaces: []string{"eth0"},
+		})
+	}
+	more := few
+	more.Announcements = append(slices.Clone(few.Announcements), Announcement{Addr: netip.AddrFrom4([4]byte{198, 52}), Interfaces: []string{"eth0"}})
+	e, err := New(Options{Wire: newMemory()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l := newLoop(e)
+	defer l.close()
+	now := time.Now()
+	l.apply(few, now)
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, c := range []Config{more, few} {
+			now = now.Add(time.Minute)
+			l.apply(c, now)
+			l.watch(now)
+			l.contests.yields = map[netip.Addr]time.Time{}
 		}
 	}
 }

@@ -67,6 +67,26 @@ func (c Config) Equal(o Config) bool {
 		slices.EqualFunc(c.Watched, o.Watched, Announcement.Equal)
 }
 
+// announces reports whether an address is among the announcements.
+func (c *Config) announces(addr netip.Addr) bool {
+	_, found := slices.BinarySearchFunc(c.Announcements, addr, func(a Announcement, addr netip.Addr) int { return a.Addr.Compare(addr) })
+	return found
+}
+
+// without returns the addresses of a that are not in b.
+func without(a, b []Announcement) []netip.Addr {
+	var out []netip.Addr
+	for i := range a {
+		for len(b) > 0 && b[0].Addr.Less(a[i].Addr) {
+			b = b[1:]
+		}
+		if len(b) == 0 || b[0].Addr != a[i].Addr {
+			out = append(out, a[i].Addr)
+		}
+	}
+	return out
+}
+
 // Equal reports whether a and o ask for the same.
 func (a Announcement) Equal(o Announcement) bool {
 	return a.Addr == o.Addr && a.New == o.New &&

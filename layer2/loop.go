@@ -41,10 +41,10 @@ func (l *loop) close() {
 
 // apply makes c the state to keep up.
 func (l *loop) apply(c Config, now time.Time) {
-	before := *l.engine.table.Load()
+	gone := without(l.config.Announcements, c.Announcements)
 	l.config = c
 	l.changed = true
-	l.yield(before, now)
+	l.yield(gone, now)
 	l.tabulate(l.latestTable(now))
 
 	wanted := l.wanted()
@@ -68,30 +68,28 @@ func (l *loop) apply(c Config, now time.Time) {
 	l.inquire(now)
 }
 
-// yield finds the addresses that were answered and are no longer this node's:
-// they are answered for some time yet, on links that stay.
-func (l *loop) yield(before table, now time.Time) {
+// yield has the addresses gone that were answered and are no longer this node's
+// answered for some time yet, on links that stay.
+func (l *loop) yield(gone []netip.Addr, now time.Time) {
 	if l.contests.yields == nil {
 		return
 	}
-	for _, a := range l.config.Announcements {
-		delete(l.contests.yields, a.Addr)
-	}
-	for addr, o := range before {
-		_, still := slices.BinarySearchFunc(l.config.Announcements, addr, func(a Announcement, addr netip.Addr) int { return a.Addr.Compare(addr) })
-		if still {
-			continue
+	for addr := range l.contests.yields {
+		if l.config.announces(addr) {
+			delete(l.contests.yields, addr)
 		}
+	}
+	table := *l.engine.table.Load()
+	for _, addr := range gone {
 		// The new owner may have been told before this one, and have announced it
 		// already: that looked like somebody's error.
 		if at, ok := l.contests.followed[addr]; ok && now.Sub(at) < l.engine.yieldTime {
 			l.engine.log.Debug("another speaker has taken over", "address", addr)
 			continue
 		}
-		if !o.record.standing.CompareAndSwap(uint32(answering), uint32(yielding)) {
-			continue
+		if table[addr].record.standing.CompareAndSwap(uint32(answering), uint32(yielding)) {
+			l.contests.yields[addr] = now.Add(l.engine.yieldTime)
 		}
-		l.contests.yields[addr] = now.Add(l.engine.yieldTime)
 	}
 }
 
@@ -170,7 +168,7 @@ func (l *loop) distribute() {
 		p.addrs, p.heeded = nil, []netip.Addr{}
 	}
 	t := *l.engine.table.Load()
-	for _, addr := range slices.SortedFunc(maps.Keys(t), netip.Addr.Compare) {
+	for _, addr := range l.tabulated(t) {
 		o := t[addr]
 		for _, link := range o.interfaces {
 			p := l.ports[portID{Link: link, Protocol: protocolOf(addr)}]
@@ -183,6 +181,23 @@ func (l *loop) distribute() {
 			}
 		}
 	}
+}
+
+// tabulated returns the addresses in t, which is that of the config, sorted.
+func (l *loop) tabulated(t table) []netip.Addr {
+	out := make([]netip.Addr, 0, len(t))
+	for i := range l.config.Announcements {
+		out = append(out, l.config.Announcements[i].Addr)
+	}
+	if len(out) == len(t) {
+		return out
+	}
+	for i := range l.config.Watched {
+		out = append(out, l.config.Watched[i].Addr)
+	}
+	out = slices.AppendSeq(out, maps.Keys(l.contests.yields))
+	slices.SortFunc(out, netip.Addr.Compare)
+	return out
 }
 
 func (l *loop) sortedPorts() []portID {

@@ -133,22 +133,27 @@ func (l *loop) assign(p *port) {
 		return
 	}
 	t := *l.engine.table.Load()
-	keep := make(map[netip.Addr]bool, len(p.addrs))
+	announced, stay := p.session.announced, 0
+	answered := func(addr netip.Addr) bool { return t[addr] != nil && t[addr].standing() == answering }
 	for _, addr := range p.addrs {
-		if o := t[addr]; o == nil || o.standing() != answering {
+		if !answered(addr) {
 			continue
 		}
-		keep[addr] = true
-		if !p.session.announced[addr] {
+		stay++
+		if !announced[addr] {
+			announced[addr] = true
 			l.gratuitous.start(onLink{Addr: addr, Link: p.id.Link})
 		}
 	}
-	for addr := range p.session.announced {
-		if !keep[addr] {
+	if stay == len(announced) {
+		return
+	}
+	for addr := range announced {
+		if _, here := slices.BinarySearchFunc(p.addrs, addr, netip.Addr.Compare); !here || !answered(addr) {
+			delete(announced, addr)
 			l.gratuitous.cancel(onLink{Addr: addr, Link: p.id.Link})
 		}
 	}
-	p.session.announced = keep
 }
 
 // shut closes p and stops its announcements. It may be opened again.

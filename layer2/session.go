@@ -34,7 +34,7 @@ func (l *loop) open(p *port, now time.Time) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("layer2: failed to open %v socket on %s: %w", p.id.Protocol, p.id.Link, err)
 	}
-	s := &session{openedAt: now, conn: conn, unwanted: make(chan struct{}), done: make(chan struct{})}
+	s := &session{openedAt: now, conn: conn, announced: map[netip.Addr]bool{}, unwanted: make(chan struct{}), done: make(chan struct{})}
 	if p.id.Protocol == NDP {
 		groups, err := l.engine.wire.Groups(p.link)
 		if err != nil {
