@@ -91,9 +91,12 @@ func arpAnswer(c claim) arpPacket {
 // stations that learn from replies only; its target hardware address is the
 // sender's, not broadcast, because Linux ignores the broadcast form for a second
 // after any other update of the entry.
-func arpGratuitous(addr netip.Addr, mac MAC) [2]arpPacket {
+func arpGratuitous(addr netip.Addr, mac MAC) []arpPacket {
 	request := arpPacket{Dst: broadcast(), Src: mac, Op: arpRequest, SHA: mac, SPA: addr, TPA: addr}
 	reply := request
 	reply.Op, reply.THA = arpReply, mac
-	return [2]arpPacket{request, reply}
+	return []arpPacket{request, reply}
 }
+
+// arpRefresh returns the one form that reminds of what everybody knows.
+func arpRefresh(addr netip.Addr, mac MAC) []arpPacket { return arpGratuitous(addr, mac)[:1] }

@@ -173,7 +173,7 @@ func (l *loop) defend(c contest, now time.Time) {
 		return
 	}
 	l.contests.defended[c.addr] = now
-	l.say(onLink{Addr: c.addr, Link: c.link})
+	l.say(onLink{Addr: c.addr, Link: c.link}, arpGratuitous)
 }
 
 // watch does what is due with addresses that are asked about or on their way.

@@ -309,15 +309,15 @@ func TestUnfit(t *testing.T) {
 	})
 }
 
-// TestRefresh: what is owned is announced now and then for ever.
+// TestRefresh: what is owned is announced now and then for ever, in one frame.
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	inTimeWith(t, Options{Refresh: time.Minute}, func(tr *trial) {
-		tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned6)})
+		tr.Set(Config{Interfaces: []Interface{link("eth0", 2)}, Announcements: onEth0(owned4, owned6)})
 		time.Sleep(10 * time.Second)
 		tr.memory.take()
 		time.Sleep(time.Hour)
-		if got := len(tr.memory.take()); got != 60 {
+		if got := len(tr.memory.take()); got != 2*60 {
 			tr.Errorf("%d announcements in an hour", got)
 		}
 	})

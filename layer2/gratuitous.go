@@ -95,29 +95,32 @@ func (g *gratuitous) urgent() bool {
 	return len(g.firsts) > 0
 }
 
-// take returns what to announce now.
-func (g *gratuitous) take(now time.Time) []onLink {
+// take returns what to announce now, and what to refresh.
+func (g *gratuitous) take(now time.Time) (announce, refresh []onLink) {
 	if g.urgent() {
-		return g.takeFirsts(now)
+		return g.takeFirsts(now), nil
 	}
 	return g.takeRepeats(now)
 }
 
-func (g *gratuitous) takeRepeats(now time.Time) []onLink {
+func (g *gratuitous) takeRepeats(now time.Time) (announce, refresh []onLink) {
 	if now.Before(g.nextAgain) {
-		return nil
+		return nil, nil
 	}
-	var out []onLink
-	for len(g.repeats) > 0 && !now.Before(g.earliest(g.repeats[0])) && len(out) < repeatBurst {
+	for len(g.repeats) > 0 && !now.Before(g.earliest(g.repeats[0])) && len(announce)+len(refresh) < repeatBurst {
 		j := heap.Pop(&g.repeats).(*job)
-		if j.cancelled {
+		switch {
+		case j.cancelled:
 			continue
+		case j.calm:
+			refresh = append(refresh, j.what)
+		default:
+			announce = append(announce, j.what)
 		}
 		g.plan(j, now)
-		out = append(out, j.what)
 	}
-	g.nextAgain = now.Add(time.Duration(len(out)) * repeatPause)
-	return out
+	g.nextAgain = now.Add(time.Duration(len(announce)+len(refresh)) * repeatPause)
+	return announce, refresh
 }
 
 // earliest is when j may be repeated, along with one that is due.

@@ -2,6 +2,7 @@ package layer2
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +19,8 @@ func play(g *gratuitous, begin time.Time, acts map[time.Duration]func()) map[onL
 		}
 		now := begin.Add(at)
 		for next, ok := g.wake(); ok && !next.After(now); next, ok = g.wake() {
-			for _, what := range g.take(now) {
+			announced, _ := g.take(now)
+			for _, what := range announced {
 				out[what] = append(out[what], at)
 			}
 		}
@@ -141,7 +143,11 @@ func TestRefreshesGoTogether(t *testing.T) {
 		if calm {
 			wakes++
 		}
-		for _, what := range g.take(now) {
+		announced, refreshed := g.take(now)
+		if calm && len(announced) > 0 {
+			t.Fatalf("%v announced as if they were news", announced)
+		}
+		for _, what := range slices.Concat(announced, refreshed) {
 			since := now.Sub(last[what])
 			if calm && (since < time.Minute-refreshSlack || since > time.Minute+refreshSlack) {
 				t.Fatalf("%v announced after %v, want after a minute", what.Addr, since)

@@ -225,13 +225,18 @@ func (l *loop) announce(now time.Time) {
 	if !l.engine.fit() {
 		return
 	}
-	for _, what := range l.gratuitous.take(now) {
-		l.say(what)
+	announce, refresh := l.gratuitous.take(now)
+	for _, what := range announce {
+		l.say(what, arpGratuitous)
+	}
+	for _, what := range refresh {
+		l.say(what, arpRefresh)
 	}
 }
 
-// say sends the gratuitous frames of one address on one link.
-func (l *loop) say(what onLink) {
+// say sends the gratuitous frames of one address on one link, by ARP in those
+// forms.
+func (l *loop) say(what onLink, forms func(netip.Addr, MAC) []arpPacket) {
 	id := portID{Link: what.Link, Protocol: protocolOf(what.Addr)}
 	p, o := l.ports[id], (*l.engine.table.Load())[what.Addr]
 	if p == nil || p.session == nil || o == nil {
@@ -241,7 +246,7 @@ func (l *loop) say(what onLink) {
 		l.send(p, o.record, ndpGratuitous(what.Addr, p.link.MAC).append(l.frame[:0]))
 		return
 	}
-	for _, form := range arpGratuitous(what.Addr, p.link.MAC) {
+	for _, form := range forms(what.Addr, p.link.MAC) {
 		l.send(p, o.record, form.append(l.frame[:0]))
 	}
 }

@@ -57,7 +57,7 @@ type AddressStatus struct {
 	// behind Requests only by answers that the kernel refused to send.
 	Responses uint64
 	// Gratuitous counts the unasked frames sent: two for each ARP announcement on
-	// a link, one for NDP (metallb_layer2_gratuitous_sent).
+	// a link, one for NDP and for a refresh (metallb_layer2_gratuitous_sent).
 	Gratuitous uint64
 	// Proving is set while the address is not answered yet, because it is new and
 	// the segment is being asked whether it is free.
