@@ -26,6 +26,7 @@ func TestParseExcludeList(t *testing.T) {
 		{
 			name: "a broken expression",
 			text: "announcedInterfacesToExclude: [\"^lo$\", \"(\"]",
+			want: []string{"^lo$"},
 			err:  "config: announcedInterfacesToExclude[1]: invalid value \"(\": error parsing regexp: missing closing ): `(`",
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/clarion-lb/clarion/api/v1beta1"
 	"github.com/clarion-lb/clarion/api/v1beta2"
+	"github.com/clarion-lb/clarion/config"
 )
 
 // manifest is one object of a file.
@@ -355,5 +357,27 @@ func TestVolumesAreFollowed(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestShippedExcludeList: a speaker that cannot read the list knows the one that
+// is shipped.
+func TestShippedExcludeList(t *testing.T) {
+	t.Parallel()
+
+	var configMap corev1.ConfigMap
+	text, err := os.ReadFile("excludel2.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &configMap); err != nil {
+		t.Fatal(err)
+	}
+	shipped, err := config.ParseExcludeList([]byte(configMap.Data["excludel2.yaml"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(shipped, config.ShippedExcludeList(), cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() })); diff != "" {
+		t.Errorf("(-deploy +config):\n%s", diff)
 	}
 }

@@ -27,6 +27,7 @@ type ground struct {
 	links   *link.Watcher
 	list    *mounted.File
 	exclude []*regexp.Regexp
+	misread error // why exclude is not what the list says, at the start
 	pits    *pitfalls.Finder
 	// returned are links that were lost, which take failback to be relied upon.
 	returned returned
@@ -39,16 +40,16 @@ type ground struct {
 }
 
 // newGround reads the list, and starts nothing. Failback is how long links have
-// to be back before they are relied upon. A list that cannot be read is an
-// error only now, when there is no other.
+// to be back before they are relied upon. A slip in the list must not keep a
+// speaker from starting: what it answered before its restart would go dark.
 func newGround(failback time.Duration, log *slog.Logger) (*ground, error) {
 	g := &ground{failback: failback}
 	var err error
 	if g.list, err = mounted.New(mounted.Options{Path: excludeFile, Log: log}); err != nil {
 		return nil, err
 	}
-	if g.exclude, err = config.ParseExcludeList(g.list.Content()); err != nil {
-		return nil, fmt.Errorf("%s: %w", excludeFile, err)
+	if g.exclude, g.misread = config.ParseExcludeList(g.list.Content()); g.misread != nil {
+		g.exclude = append(config.ShippedExcludeList(), g.exclude...)
 	}
 	if g.links, err = link.New(link.Options{Log: log}); err != nil {
 		return nil, err
@@ -62,6 +63,9 @@ func newGround(failback time.Duration, log *slog.Logger) (*ground, error) {
 
 // run watches the ground and tells the listeners until ctx ends.
 func (g *ground) run(ctx context.Context) error {
+	if g.misread != nil {
+		g.complain("the shipped list is in force, and what could be read of this one", g.misread)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.links.Run(ctx) })
 	group.Go(func() error { return g.list.Run(ctx) })
@@ -88,15 +92,19 @@ func (g *ground) run(ctx context.Context) error {
 func (g *ground) reread() {
 	exclude, err := config.ParseExcludeList(g.list.Content())
 	if err != nil {
-		g.api.Ailing("exclude list", config.Problem{
-			Kind: "ConfigMap", Name: "metallb-excludel2", Field: "excludel2.yaml",
-			Reason: fmt.Sprintf("the list before it stays in force: %v", err),
-		})
+		g.complain("the list before it stays in force", err)
 		return
 	}
 	g.api.Ailing("exclude list")
 	g.exclude = exclude
 	g.loop.SetExclude(exclude)
+}
+
+// complain tells of a list that cannot be read, and what is done instead.
+func (g *ground) complain(instead string, err error) {
+	g.api.Ailing("exclude list", config.Problem{
+		Kind: "ConfigMap", Name: "metallb-excludel2", Field: "excludel2.yaml", Reason: fmt.Sprintf("%s: %v", instead, err),
+	})
 }
 
 // tell tells everybody what the interfaces are like, once that is known, and

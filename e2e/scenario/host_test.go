@@ -27,7 +27,8 @@ func waitForComplaints(t *testing.T, speakers int, words string) {
 
 // TestMountedFilesAreFollowed holds that speakers take up a new key, and a new
 // list of interfaces to leave alone, while they run; that one which cannot be read
-// changes nothing and is said: P6; and that no address moves over it: P2.
+// changes nothing, keeps no speaker from starting and is said: P6; and that no
+// address moves over it: P2.
 func TestMountedFilesAreFollowed(t *testing.T) {
 	_, addrs := dualWeb(t, 2)
 	addr := addrs[0]
@@ -64,11 +65,14 @@ func TestMountedFilesAreFollowed(t *testing.T) {
 	if now := waitForOwner(t, addr, anyNode); now != owner {
 		t.Errorf("%s has moved from %s to %s", addr, owner, now)
 	}
+	kubectl(t, "-n", lab.ProductNamespace, "delete", "pod", "-l", lab.SpeakerPods, "--field-selector", "spec.nodeName="+but(owner)[0])
+	waitForComplaints(t, 1, "the shipped list is in force")
 	list("announcedInterfacesToExclude: ['^eth0$']")
 	waitForOwner(t, addr, nobody)
-	waitForComplaints(t, 0, complaint)
+	waitForComplaints(t, 0, "in force")
 	list(shipped.Data["excludel2.yaml"])
 	waitForAnswer(t, addr, 80)
+	waitForProduct(t)
 	if now := speakerRestarts(t); now != restarts {
 		t.Errorf("speakers restarted %d times meanwhile", now-restarts)
 	}
