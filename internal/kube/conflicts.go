@@ -95,7 +95,7 @@ func (w *conflicts) setUp(m manager.Manager) error {
 	}
 	w.reader = m.GetClient()
 	w.events = m.GetEventRecorder("metallb-speaker")
-	return builder.ControllerManagedBy(m).Named("conflicts").
+	return builder.ControllerManagedBy(m).Named("conflicts").WithOptions(quiet()).
 		WatchesRawSource(source.Func(w.queue.connect)).
 		Complete(reconcile.Func(w.reconcile))
 }

@@ -7,8 +7,22 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
+
+// quiet makes the queue of a reconciler that only tells of what was done. Queues
+// with a name have metrics, and wake the process up twice a second to see whether
+// any work in them is late: on every node, most of what an idle speaker costs.
+// What waits here, the queues of services and configuration have let through.
+func quiet() controller.Options {
+	return controller.Options{
+		NewQueue: func(_ string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+			return priorityqueue.New("", func(o *priorityqueue.Opts[reconcile.Request]) { o.RateLimiter = limiter })
+		},
+	}
+}
 
 // queue lets what happens inside the process wake a reconciler, as a watch
 // does for what happens in the cluster. Use its connect as a source.Func.

@@ -130,7 +130,7 @@ func (w *serviceStatus) setUp(ctx context.Context, m manager.Manager, owner owne
 	w.client = m.GetClient()
 	w.events = m.GetEventRecorder("metallb-speaker")
 	w.owner = owner
-	return builder.ControllerManagedBy(m).Named(w.kind.watch).
+	return builder.ControllerManagedBy(m).Named(w.kind.watch).WithOptions(quiet()).
 		WatchesRawSource(source.Func(w.queue.connect)).
 		Watches(w.kind.object(), handler.EnqueueRequestsFromMapFunc(statusToService)).
 		Complete(reconcile.Func(w.reconcile))

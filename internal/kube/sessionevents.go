@@ -93,7 +93,7 @@ func (e *sessionEvents) report(all []Session) {
 func (e *sessionEvents) setUp(m manager.Manager) error {
 	e.reader = m.GetClient()
 	e.events = m.GetEventRecorder("metallb-speaker")
-	return builder.ControllerManagedBy(m).Named("sessions").
+	return builder.ControllerManagedBy(m).Named("sessions").WithOptions(quiet()).
 		WatchesRawSource(source.Func(e.queue.connect)).
 		Complete(reconcile.Func(e.reconcile))
 }

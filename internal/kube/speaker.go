@@ -191,7 +191,7 @@ func (f *feeder) watchPeers(m manager.Manager) error {
 	if f.PeerLabels == nil {
 		return nil
 	}
-	return builder.ControllerManagedBy(m).Named("peers").
+	return builder.ControllerManagedBy(m).Named("peers").WithOptions(quiet()).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(toEverything), builder.WithPredicates(matches(f.PeerLabels))).
 		Complete(f.metered(f.reconcilePeers))
 }
