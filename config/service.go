@@ -147,6 +147,12 @@ func annotation(svc *corev1.Service, suffix string) (key, value string, exists b
 	return "", "", false
 }
 
+// IsAnnotation reports whether an annotation of a Service is read here, under
+// either prefix.
+func IsAnnotation(key string) bool {
+	return strings.HasPrefix(key, annotationPrefix) || strings.HasPrefix(key, annotationPrefixDeprecated)
+}
+
 // DeprecatedAnnotations lists the keys of a Service that carry MetalLB's old
 // prefix, sorted.
 func DeprecatedAnnotations(svc *corev1.Service) []string {

@@ -27,6 +27,9 @@ const (
 	// scrapers come twice in that time, and a right that was taken away lasts no
 	// longer. That somebody may not is not remembered: it would crowd out the others.
 	passTime = time.Minute
+	// knownTime is how long one that was let once is asked about past the limit:
+	// whoever floods this port must not make monitoring blind.
+	knownTime = time.Hour
 	// maxPasses bounds how many are remembered.
 	maxPasses = 64
 	// Questions in a row, and from then on: anybody on the network may knock, and
@@ -44,7 +47,7 @@ const (
 type scrapers struct {
 	tokens authenticationclient.TokenReviewInterface
 	rights authorizationclient.SubjectAccessReviewInterface
-	passes *cache.LRUExpireCache // the keys are passes
+	passes *cache.LRUExpireCache // of when they end, by pass
 	limit  flowcontrol.RateLimiter
 }
 
@@ -101,10 +104,11 @@ func (s *scrapers) judge(r *http.Request) (status int, err error) {
 		return http.StatusUnauthorized, nil
 	}
 	p := pass{token: sha256.Sum256([]byte(token)), verb: strings.ToLower(r.Method), path: r.URL.Path}
-	if _, passed := s.passes.Get(p); passed {
+	until, known := s.passes.Get(p)
+	if end, ok := until.(time.Time); ok && time.Now().Before(end) {
 		return http.StatusOK, nil
 	}
-	if !s.limit.TryAccept() {
+	if !known && !s.limit.TryAccept() {
 		return http.StatusTooManyRequests, nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), reviewTimeout)
@@ -114,7 +118,9 @@ func (s *scrapers) judge(r *http.Request) (status int, err error) {
 		return http.StatusServiceUnavailable, err
 	}
 	if status == http.StatusOK {
-		s.passes.Add(p, true, passTime)
+		s.passes.Add(p, time.Now().Add(passTime), knownTime)
+	} else {
+		s.passes.Remove(p)
 	}
 	return status, nil
 }

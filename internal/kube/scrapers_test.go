@@ -25,8 +25,11 @@ type reviewer struct {
 	authenticationclient.TokenReviewInterface
 	authorizationclient.SubjectAccessReviewExpansion
 
-	asked  []string
-	broken error
+	asked []string
+	// broken is what asking whose a token is fails with, torn what asking what he
+	// may fails with, and denied says no besides yes.
+	broken, torn error
+	denied       bool
 }
 
 func (r *reviewer) Create(_ context.Context, review *authenticationv1.TokenReview, _ metav1.CreateOptions) (*authenticationv1.TokenReview, error) {
@@ -43,7 +46,8 @@ func (r rights) Create(_ context.Context, review *authorizationv1.SubjectAccessR
 	what := review.Spec.NonResourceAttributes
 	r.asked = append(r.asked, "may "+review.Spec.User+" of "+strings.Join(review.Spec.Groups, ",")+" in "+review.Spec.Extra["pod"][0]+" "+what.Verb+" "+what.Path)
 	review.Status.Allowed = review.Spec.User == "prometheus" && what.Verb == "get" && what.Path == "/metrics"
-	return review, nil
+	review.Status.Denied = r.denied
+	return review, r.torn
 }
 
 // TestScrapers defends security: nobody reads the metrics whom the API server does
@@ -114,17 +118,35 @@ func TestScrapers(t *testing.T) {
 		}
 
 		time.Sleep(passTime + time.Second)
+		for range 1000 {
+			get("GET", "/metrics", "Bearer bad")
+		}
 		server.asked = nil
 		if got := get("GET", "/metrics", "Bearer good-prometheus"); got != http.StatusOK {
-			t.Errorf("later: %d", got)
+			t.Errorf("who was let before gets %d, while others flood", got)
 		}
 		if diff := cmp.Diff(may, server.asked); diff != "" {
 			t.Errorf("later (-want +got):\n%s", diff)
 		}
-		time.Sleep(passTime + time.Second)
-		server.broken = errors.New("no API server")
-		if got := get("GET", "/metrics", "Bearer good-prometheus"); got != http.StatusServiceUnavailable {
-			t.Errorf("without API server: %d", got)
+
+		for _, step := range []struct {
+			name         string
+			broken, torn error
+			denied       bool
+			want         int
+		}{
+			{"no API server", errors.New("gone"), nil, false, http.StatusServiceUnavailable},
+			{"gone in between", nil, errors.New("gone"), false, http.StatusServiceUnavailable},
+			{"back", nil, nil, false, http.StatusOK},
+			{"allowed and denied", nil, nil, true, http.StatusForbidden},
+		} {
+			time.Sleep(passTime + time.Second)
+			server.broken, server.torn, server.denied = step.broken, step.torn, step.denied
+			for range 2 { // nothing is remembered but that he may
+				if got := get("GET", "/metrics", "Bearer good-prometheus"); got != step.want {
+					t.Errorf("%s: %d, want %d", step.name, got, step.want)
+				}
+			}
 		}
 	})
 }

@@ -33,11 +33,10 @@ func trimNode(obj any) (any, error) {
 // trimService keeps what a speaker reads of a Service. It writes none.
 func trimService(obj any) (any, error) {
 	if s, ok := obj.(*corev1.Service); ok {
-		pool, annotated := s.Annotations[config.AnnotationAllocatedFrom]
+		annotations := s.Annotations
+		maps.DeleteFunc(annotations, func(key, _ string) bool { return !config.IsAnnotation(key) })
 		s.ObjectMeta = named(&s.ObjectMeta, s.Labels)
-		if annotated {
-			s.Annotations = map[string]string{config.AnnotationAllocatedFrom: pool}
-		}
+		s.Annotations = annotations
 		s.Spec = corev1.ServiceSpec{
 			Type: s.Spec.Type, LoadBalancerClass: s.Spec.LoadBalancerClass, ExternalTrafficPolicy: s.Spec.ExternalTrafficPolicy,
 		}
