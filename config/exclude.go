@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -11,30 +12,35 @@ import (
 // ParseExcludeList reads the excludel2.yaml of ConfigMap metallb-excludel2: a
 // list announcedInterfacesToExclude of regular expressions for the names of
 // interfaces that are never announced on. They match anywhere in a name unless
-// they anchor themselves. An empty text excludes nothing. Expressions that cannot
-// be read are left out, and the error names them.
+// they anchor themselves. An empty text excludes nothing.
+//
+// The error names what cannot be read. What can is returned with it: the other
+// expressions, or, of a text that is no such list at all, the one that is shipped.
 func ParseExcludeList(text []byte) ([]*regexp.Regexp, error) {
 	var file struct {
 		Interfaces []string `json:"announcedInterfacesToExclude"`
 	}
 	if err := yaml.UnmarshalStrict(text, &file); err != nil {
-		return nil, fmt.Errorf("config: failed to read the list of interfaces to exclude: %w", err)
+		return ShippedExcludeList(), fmt.Errorf("config: failed to read the list of interfaces to exclude: %w", err)
 	}
-	var unread []error
+	var unread []string
 	out := make([]*regexp.Regexp, 0, len(file.Interfaces))
 	for i, expr := range file.Interfaces {
 		re, err := regexp.Compile(expr)
 		if err != nil {
-			unread = append(unread, fmt.Errorf("config: announcedInterfacesToExclude[%d]: invalid value %q: %w", i, expr, err))
+			unread = append(unread, fmt.Sprintf("announcedInterfacesToExclude[%d]: invalid value %q: %v", i, expr, err))
 			continue
 		}
 		out = append(out, re)
 	}
-	return out, errors.Join(unread...)
+	if unread != nil {
+		return out, errors.New("config: " + strings.Join(unread, "; "))
+	}
+	return out, nil
 }
 
 // ShippedExcludeList returns the list that deploy/ brings: the interfaces of other
-// software on a node. It stands in for one that cannot be read.
+// software on a node.
 func ShippedExcludeList() []*regexp.Regexp {
 	return []*regexp.Regexp{
 		regexp.MustCompile(`^docker.*`), regexp.MustCompile(`^cbr.*`), regexp.MustCompile(`^dummy.*`), regexp.MustCompile(`^virbr.*`),

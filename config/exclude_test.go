@@ -25,9 +25,10 @@ func TestParseExcludeList(t *testing.T) {
 		},
 		{
 			name: "a broken expression",
-			text: "announcedInterfacesToExclude: [\"^lo$\", \"(\"]",
+			text: "announcedInterfacesToExclude: [\"^lo$\", \"(\", \"[\"]",
 			want: []string{"^lo$"},
-			err:  "config: announcedInterfacesToExclude[1]: invalid value \"(\": error parsing regexp: missing closing ): `(`",
+			err: "config: announcedInterfacesToExclude[1]: invalid value \"(\": error parsing regexp: missing closing ): `(`; " +
+				"announcedInterfacesToExclude[2]: invalid value \"[\": error parsing regexp: missing closing ]: `[`",
 		},
 	}
 	for _, tt := range tests {
@@ -52,8 +53,12 @@ func TestParseExcludeList(t *testing.T) {
 		})
 	}
 	for _, text := range []string{"[a, b]", "announcedInterfacesToExlude: [a]", "announcedInterfacesToExclude: eth0"} {
-		if _, err := config.ParseExcludeList([]byte(text)); err == nil {
+		list, err := config.ParseExcludeList([]byte(text))
+		if err == nil {
 			t.Errorf("%q was read, and is no list to exclude", text)
+		}
+		if len(list) != len(config.ShippedExcludeList()) {
+			t.Errorf("%q gave %v, want the shipped list", text, list)
 		}
 	}
 }

@@ -65,6 +65,9 @@ func BenchmarkOneMore(b *testing.B) {
 			Addr: netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}), Interfaces: []string{"eth0"},
 		})
 	}
+	for i := range byte(3) {
+		few.Watched = append(few.Watched, Announcement{Addr: netip.AddrFrom4([4]byte{198, 53, 0, i}), Interfaces: []string{"eth0"}})
+	}
 	more := few
 	more.Announcements = append(slices.Clone(few.Announcements), Announcement{Addr: netip.AddrFrom4([4]byte{198, 52}), Interfaces: []string{"eth0"}})
 	e, err := New(Options{Wire: newMemory()})

@@ -123,7 +123,7 @@ func (g *gratuitous) takeRepeats(now time.Time) (announce, refresh []onLink) {
 	return announce, refresh
 }
 
-// earliest is when j may be repeated, along with one that is due.
+// earliest is when j may be repeated, should there be anything else to do.
 func (g *gratuitous) earliest(j *job) time.Time {
 	if j.calm {
 		return j.due.Add(-min(refreshSlack, g.refresh/10))

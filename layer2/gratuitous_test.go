@@ -155,7 +155,12 @@ func TestRefreshesGoTogether(t *testing.T) {
 			last[what] = now
 		}
 	}
-	if wakes > n/repeatBurst+60 {
-		t.Errorf("woke up %d times in a minute for %d addresses", wakes, n)
+	for what, at := range last {
+		if begin.Add(4*time.Minute).Sub(at) > time.Minute+refreshSlack {
+			t.Fatalf("%v was last announced after %v", what.Addr, at.Sub(begin))
+		}
+	}
+	if len(last) != n || wakes > n/repeatBurst+60 {
+		t.Errorf("woke up %d times in a minute for %d of %d addresses", wakes, len(last), n)
 	}
 }

@@ -48,9 +48,7 @@ func newGround(failback time.Duration, log *slog.Logger) (*ground, error) {
 	if g.list, err = mounted.New(mounted.Options{Path: excludeFile, Log: log}); err != nil {
 		return nil, err
 	}
-	if g.exclude, g.misread = config.ParseExcludeList(g.list.Content()); g.misread != nil {
-		g.exclude = append(config.ShippedExcludeList(), g.exclude...)
-	}
+	g.exclude, g.misread = config.ParseExcludeList(g.list.Content())
 	if g.links, err = link.New(link.Options{Log: log}); err != nil {
 		return nil, err
 	}
@@ -64,7 +62,7 @@ func newGround(failback time.Duration, log *slog.Logger) (*ground, error) {
 // run watches the ground and tells the listeners until ctx ends.
 func (g *ground) run(ctx context.Context) error {
 	if g.misread != nil {
-		g.complain("the shipped list is in force, and what could be read of this one", g.misread)
+		g.complain("what can be read of the list is in force, or the shipped one instead", g.misread)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.links.Run(ctx) })

@@ -33,7 +33,7 @@ subjects:
 `
 
 // TestMetricsAreForScrapers holds that /metrics is served to whom the API server
-// lets get that path, to nobody else, and only with TLS.
+// lets get that path, and to nobody else.
 func TestMetricsAreForScrapers(t *testing.T) {
 	ns, addrs := dualWeb(t, 1)
 	apply(t, fmt.Sprintf(scraper, ns))

@@ -123,3 +123,19 @@ func TestDeaf(t *testing.T) {
 		c.until("all are fit", time.Second, c.allFit)
 	})
 }
+
+// TestAlone: a node without others has nobody to hear from, and answers.
+func TestAlone(t *testing.T) {
+	t.Parallel()
+	for _, multiplier := range []int{3, DefaultMultiplier, 100} {
+		t.Run(fmt.Sprint(multiplier), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, 1, func(o *Options) { o.Multiplier, o.Grace = multiplier, time.Minute })
+				a := c.nodes[0]
+				c.until("it is fit", 3*time.Second, a.Fit)
+				c.never("it is not", 30*time.Second, func() bool { return !a.Fit() })
+			})
+		})
+	}
+}
