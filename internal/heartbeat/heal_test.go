@@ -2,6 +2,7 @@ package heartbeat
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -135,6 +136,11 @@ func TestAlone(t *testing.T) {
 				a := c.nodes[0]
 				c.until("it is fit", 3*time.Second, a.Fit)
 				c.never("it is not", 30*time.Second, func() bool { return !a.Fit() })
+				if n := a.Counters().Stalls; n > 0 {
+					t.Errorf("%d stalls", n)
+				}
+				a.SetPeers([]Peer{{Name: "node-b", Addr: netip.MustParseAddrPort("192.0.2.2:7946")}})
+				c.never("another one silences it by being named", 5*time.Second, func() bool { return !a.Fit() })
 			})
 		})
 	}

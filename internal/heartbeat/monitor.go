@@ -351,11 +351,14 @@ func (m *Monitor) probe(ctx context.Context, node id, addr netip.AddrPort) {
 
 // publish makes what is held visible, and says what is new.
 func (m *Monitor) publish(ctx context.Context, s *state, out *todo) {
-	until := int64(math.MinInt64)
-	if s.unfit == "" {
-		until = int64(s.ticked.Sub(m.base) + s.detection)
+	switch {
+	case s.unfit != "":
+		m.fitUntil.Store(math.MinInt64)
+	case s.single():
+		m.fitUntil.Store(math.MaxInt64)
+	default:
+		m.fitUntil.Store(int64(s.ticked.Sub(m.base) + s.detection))
 	}
-	m.fitUntil.Store(until)
 
 	m.mu.Lock()
 	if len(out.changed) > 0 {

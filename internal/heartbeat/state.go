@@ -132,6 +132,9 @@ func newState(self string, t timing, now time.Time) *state {
 // setPeers replaces the other nodes. What is known of those that stay, stays.
 func (s *state) setPeers(now time.Time, peers []Peer) {
 	s.started = true
+	if s.single() {
+		s.ticked = now // it looked at the clock seldom, and missed nothing
+	}
 	kept := map[id]*peer{}
 	s.order = s.order[:0]
 	for _, in := range peers {
@@ -278,8 +281,8 @@ func (s *state) tick(now time.Time, out *todo) {
 		return
 	}
 	s.nextBeat = now.Add(s.interval)
-	if len(s.order) == 0 { // there is only the fence to hold open
-		s.nextBeat = now.Add(s.detection / 3)
+	if s.single() && s.unfit == "" {
+		s.nextBeat = now.Add(greeting)
 	}
 	everybody := s.urgent > 0 || !s.learning.IsZero() || s.suspects(now)
 	for _, p := range s.order {
@@ -298,7 +301,7 @@ func (s *state) notice(now time.Time) {
 	before := s.ticked
 	away := now.Sub(before)
 	s.ticked = now
-	if away <= 3*s.interval {
+	if away <= 3*s.interval || s.single() {
 		return
 	}
 	for _, p := range s.order {
@@ -348,6 +351,10 @@ func (p *peer) since() time.Time {
 	}
 	return p.heard
 }
+
+// single reports whether there is no other node: nobody to tell, and nobody who
+// would take over while this process is stopped.
+func (s *state) single() bool { return len(s.order) == 0 }
 
 // leave is this node's own verdict on itself.
 func (s *state) leave(now time.Time, out *todo) {
