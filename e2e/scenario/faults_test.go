@@ -47,7 +47,8 @@ func faults() []fault {
 		{name: "paused", strike: paused, lasts: shorter(7*time.Second, 30*time.Second), fate: returns, silence: 30 * time.Second},
 		{name: "unheard", strike: unheard, lasts: time.Second, fate: returns, silence: 5 * time.Second},
 		// These two last until memberlist believes, too, that there are two clusters.
-		{name: "deaf", strike: deaf, lasts: shorter(8*time.Second, 30*time.Second), fate: roams, silence: 30 * time.Second},
+		// One that hears nobody for 15 s takes itself for the only one left.
+		{name: "deaf", strike: deaf, lasts: shorter(8*time.Second, 14*time.Second), fate: roams, silence: 30 * time.Second},
 		{name: "unknown", strike: unknown, lasts: shorter(8*time.Second, 30*time.Second), fate: roams, silence: 5 * time.Second},
 		{name: "flapping", strike: flapping, fate: roams, silence: 10 * time.Second},
 		{name: "renamed", strike: renamed, lasts: time.Second, fate: roams, silence: 10 * time.Second},

@@ -96,6 +96,26 @@ func TestCutOffCondemnsNobody(t *testing.T) {
 	}
 }
 
+// TestRestartedWhileHeldDown: a speaker that starts, and learns that the others
+// hold its node down, answers for nothing before it has been told what that means
+// for its addresses.
+func TestRestartedWhileHeldDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, soon)
+		c.until("all are fit", 5*time.Second, c.allFit)
+		a := c.nodes[0]
+		a.Leave()
+		c.until("all hold node-a down", time.Second, c.allHold("node-a"))
+		c.kill(a)
+		c.boot(a, soon)
+		c.until("it knows", time.Second, func() bool { return a.Standing(a.name) == Leaving || a.Fit() })
+		c.never("it answers at once", DefaultInterval-5*time.Millisecond, a.Fit)
+		c.until("all are up", 10*time.Second, c.allHold())
+		c.until("all are fit", time.Second, c.allFit)
+	})
+}
+
 // TestDeaf: a node that hears nobody is replaced as soon as a dead one, though it
 // is heard. It condemns nobody, not even when memberlist forgets the others one by
 // one; and when they are back it asks before it answers.

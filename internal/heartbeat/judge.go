@@ -153,6 +153,11 @@ func (s *state) fitness(now time.Time) Unfitness {
 	if s.learn(now); !s.learning.IsZero() {
 		return Learning
 	}
+	// It has just learned that its addresses may be others': whoever decides what
+	// it answers for has to hear of that before it answers.
+	if s.table[s.self].standing != Up && now.Sub(s.learned) < s.interval {
+		return Learning
+	}
 	if s.isolated(now) {
 		return Isolated
 	}
@@ -185,7 +190,7 @@ func (s *state) learn(now time.Time) {
 		waited >= patience && (answers > 0 || known == 0) ||
 		waited >= blindness
 	if enough {
-		s.learning = time.Time{}
+		s.learning, s.learned = time.Time{}, now
 	}
 }
 
