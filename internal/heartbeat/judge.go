@@ -153,9 +153,7 @@ func (s *state) fitness(now time.Time) Unfitness {
 	if s.learn(now); !s.learning.IsZero() {
 		return Learning
 	}
-	// It has just learned that its addresses may be others': whoever decides what
-	// it answers for has to hear of that before it answers.
-	if s.table[s.self].standing != Up && now.Sub(s.learned) < s.interval {
+	if now.Before(s.hesitates) {
 		return Learning
 	}
 	if s.isolated(now) {
@@ -189,8 +187,14 @@ func (s *state) learn(now time.Time) {
 	enough := 2*answers >= len(s.order) ||
 		waited >= patience && (answers > 0 || known == 0) ||
 		waited >= blindness
-	if enough {
-		s.learning, s.learned = time.Time{}, now
+	if !enough {
+		return
+	}
+	s.learning = time.Time{}
+	// If its addresses may be others', whoever decides what it answers for has to
+	// hear of that before it answers.
+	if s.table[s.self].standing != Up {
+		s.hesitates = now.Add(s.interval)
 	}
 }
 

@@ -63,7 +63,8 @@ type state struct {
 	// once it knows; only answers to packets from learnSeq on count.
 	learning time.Time
 	learnSeq uint64
-	learned  time.Time // when it last came to know
+	// hesitates is until when it answers for nothing although it knows.
+	hesitates time.Time
 	started  bool      // the peers are known
 	alone    time.Time // since when nobody is heard, zero otherwise
 	unfit    Unfitness
