@@ -65,10 +65,10 @@ type state struct {
 	learnSeq uint64
 	// hesitates is until when it answers for nothing although it knows.
 	hesitates time.Time
-	started  bool      // the peers are known
-	alone    time.Time // since when nobody is heard, zero otherwise
-	unfit    Unfitness
-	stalls   uint64
+	started   bool      // the peers are known
+	alone     time.Time // since when nobody is heard, zero otherwise
+	unfit     Unfitness
+	stalls    uint64
 }
 
 // peer is one other node.
