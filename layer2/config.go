@@ -67,10 +67,13 @@ func (c Config) Equal(o Config) bool {
 		slices.EqualFunc(c.Watched, o.Watched, Announcement.Equal)
 }
 
-// announces reports whether an address is among the announcements.
-func (c *Config) announces(addr netip.Addr) bool {
-	_, found := slices.BinarySearchFunc(c.Announcements, addr, func(a Announcement, addr netip.Addr) int { return a.Addr.Compare(addr) })
-	return found
+// Announcement returns what c says of an address, nil if it is not to be answered.
+func (c Config) Announcement(addr netip.Addr) *Announcement {
+	i, found := slices.BinarySearchFunc(c.Announcements, addr, func(a Announcement, addr netip.Addr) int { return a.Addr.Compare(addr) })
+	if !found {
+		return nil
+	}
+	return &c.Announcements[i]
 }
 
 // without returns the addresses of a that are not in b.

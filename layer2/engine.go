@@ -148,7 +148,7 @@ func (e *Engine) status(interest func(standing, *Conflict) bool) Status {
 			s.Watched = append(s.Watched, WatchedStatus{Addr: addr, Conflict: *conflict})
 		}
 		if standing.keeps() && interest(standing, conflict) {
-			s.Addresses = append(s.Addresses, o.status(addr, standing, s.Interfaces))
+			s.Addresses = append(s.Addresses, o.status(addr, standing, conflict, s.Interfaces))
 		}
 	}
 	slices.SortFunc(s.Watched, func(a, b WatchedStatus) int { return a.Addr.Compare(b.Addr) })

@@ -75,11 +75,11 @@ func (l *loop) yield(gone []netip.Addr, now time.Time) {
 		return
 	}
 	for addr := range l.contests.yields {
-		if l.config.announces(addr) {
+		if l.config.Announcement(addr) != nil {
 			delete(l.contests.yields, addr)
 		}
 	}
-	table := *l.engine.table.Load()
+	t := *l.engine.table.Load()
 	for _, addr := range gone {
 		// The new owner may have been told before this one, and have announced it
 		// already: that looked like somebody's error.
@@ -87,7 +87,7 @@ func (l *loop) yield(gone []netip.Addr, now time.Time) {
 			l.engine.log.Debug("another speaker has taken over", "address", addr)
 			continue
 		}
-		if table[addr].record.standing.CompareAndSwap(uint32(answering), uint32(yielding)) {
+		if t[addr].record.standing.CompareAndSwap(uint32(answering), uint32(yielding)) {
 			l.contests.yields[addr] = now.Add(l.engine.yieldTime)
 		}
 	}

@@ -82,7 +82,7 @@ type Conflict struct {
 }
 
 // status returns the state of o, which stands like that, on those links.
-func (o *owned) status(addr netip.Addr, s standing, links []InterfaceStatus) AddressStatus {
+func (o *owned) status(addr netip.Addr, s standing, conflict *Conflict, links []InterfaceStatus) AddressStatus {
 	a := AddressStatus{
 		Addr:       addr,
 		Since:      o.since,
@@ -92,7 +92,7 @@ func (o *owned) status(addr netip.Addr, s standing, links []InterfaceStatus) Add
 		Proving:    s == proving,
 		Conceded:   s == conceded,
 		Occupied:   s == occupied,
-		Conflict:   o.record.conflict.Load(),
+		Conflict:   conflict,
 	}
 	for _, link := range o.interfaces {
 		i, found := slices.BinarySearchFunc(links, link, compareName)

@@ -55,12 +55,12 @@ func (o *outcome) expect(order layer2.Config, revision announce.Revision, silent
 	o.ordered = order
 	out := maps.Clone(silent)
 	maps.DeleteFunc(out, func(addr netip.Addr, s silence) bool {
-		a := announcement(order, addr)
+		a := order.Announcement(addr)
 		return s.proving && (a == nil || !a.New)
 	})
 	for i := range revision.Changed {
 		addr := revision.Changed[i].Addr
-		if a := announcement(order, addr); a != nil && a.New && announcement(before, addr) == nil {
+		if a := order.Announcement(addr); a != nil && a.New && before.Announcement(addr) == nil {
 			if out == nil {
 				out = map[netip.Addr]silence{}
 			}
@@ -78,17 +78,6 @@ func unproved(silent map[netip.Addr]silence) bool {
 		}
 	}
 	return false
-}
-
-// announcement returns what is ordered about an address; nil for nothing.
-func announcement(order layer2.Config, addr netip.Addr) *layer2.Announcement {
-	i, found := slices.BinarySearchFunc(order.Announcements, addr, func(a layer2.Announcement, addr netip.Addr) int {
-		return a.Addr.Compare(addr)
-	})
-	if !found {
-		return nil
-	}
-	return &order.Announcements[i]
 }
 
 // of returns a verdict as it is in the face of that, without a reason if there is
