@@ -77,7 +77,6 @@ type Monitor struct {
 	keys    seals
 	leaving bool
 	held    map[id]Standing // never written once it is here
-	down    int
 	unfit   Unfitness
 	counts  Counters
 }
@@ -203,7 +202,16 @@ func (m *Monitor) Standing(node string) Standing {
 func (m *Monitor) Down() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.down
+	down := 0
+	if !m.held[idOf(m.options.Node)].present() {
+		down++
+	}
+	for _, p := range m.peers {
+		if p.Name != m.options.Node && !m.held[idOf(p.Name)].present() {
+			down++
+		}
+	}
+	return down
 }
 
 // Changed receives after the Standing of a node, or Unfit, has changed. Several
@@ -364,7 +372,6 @@ func (m *Monitor) publish(ctx context.Context, s *state, out *todo) {
 	if len(out.changed) > 0 {
 		m.held = s.held()
 	}
-	m.down = s.down()
 	unfit, was := s.unfit, m.unfit
 	m.unfit = unfit
 	for _, c := range out.changed {

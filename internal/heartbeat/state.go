@@ -393,17 +393,3 @@ func (s *state) held() map[id]Standing {
 	}
 	return out
 }
-
-// down counts the nodes that must own nothing, of those that exist.
-func (s *state) down() int {
-	n := 0
-	if !s.table[s.self].standing.present() {
-		n++
-	}
-	for _, p := range s.order {
-		if !s.table[p.id].standing.present() {
-			n++
-		}
-	}
-	return n
-}
