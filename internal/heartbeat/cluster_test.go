@@ -70,6 +70,14 @@ func newCluster(t *testing.T, n int, edit func(*Options)) *cluster {
 	return c
 }
 
+// fitCluster is a cluster all of whose nodes may answer.
+func fitCluster(t *testing.T, n int, edit func(*Options)) *cluster {
+	t.Helper()
+	c := newCluster(t, n, edit)
+	c.until("all are fit", 5*time.Second, c.allFit)
+	return c
+}
+
 // boot starts the machine and the process of a node.
 func (c *cluster) boot(nd *node, edit func(*Options)) {
 	c.t.Helper()
@@ -231,8 +239,7 @@ func TestNodeDies(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := newCluster(t, n, nil)
-				c.until("all are fit", 5*time.Second, c.allFit)
+				c := fitCluster(t, n, nil)
 				c.never("a node is held down", 10*time.Second, c.someoneHoldsDown)
 				c.crash(c.nodes[0])
 				took := c.until("all hold node-a down", time.Second, c.allHold("node-a"))
@@ -254,8 +261,7 @@ func TestNodeDies(t *testing.T) {
 func TestSpeakerDiesUnderBusyWatchers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, nil)
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 3, nil)
 		a, b := c.nodes[0], c.nodes[1]
 		c.kill(a)
 		for range 12 {
@@ -276,8 +282,7 @@ func TestSpeakerDiesUnderBusyWatchers(t *testing.T) {
 func TestNodeDiesWithFewerBeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, func(o *Options) { o.Multiplier = 4 })
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 3, func(o *Options) { o.Multiplier = 4 })
 		c.crash(c.nodes[0])
 		if took := c.until("all hold node-a down", time.Second, c.allHold("node-a")); took > 220*time.Millisecond {
 			t.Errorf("it took %v", took)
@@ -290,8 +295,7 @@ func TestNodeDiesWithFewerBeats(t *testing.T) {
 func TestSpeakerDies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, nil)
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 3, nil)
 		c.kill(c.nodes[0])
 		c.never("a node is held down", 2900*time.Millisecond, c.someoneHoldsDown)
 		c.until("all hold node-a down", 400*time.Millisecond, c.allHold("node-a"))
@@ -301,8 +305,7 @@ func TestSpeakerDies(t *testing.T) {
 func TestSpeakerRestarts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, nil)
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 3, nil)
 		c.kill(c.nodes[0])
 		c.never("a node is held down", 2*time.Second, c.someoneHoldsDown)
 		c.boot(c.nodes[0], nil)
@@ -314,8 +317,7 @@ func TestSpeakerRestarts(t *testing.T) {
 func TestLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, nil)
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 3, nil)
 		c.nodes[1].Leave()
 		if took := c.until("all hold node-b down", time.Second, c.allHold("node-b")); took > 10*time.Millisecond {
 			t.Errorf("it took %v", took)
@@ -339,8 +341,7 @@ func TestPartition(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := newCluster(t, n, nil)
-				c.until("all are fit", 5*time.Second, c.allFit)
+				c := fitCluster(t, n, nil)
 				a := c.nodes[0]
 				c.lose(func(from, to *node) bool { return from == a || to == a })
 				var silent, replaced time.Time
@@ -372,8 +373,7 @@ func TestPartition(t *testing.T) {
 func TestUnheard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, nil)
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 3, nil)
 		a := c.nodes[0]
 		c.lose(func(from, _ *node) bool { return from == a })
 		c.until("node-a is silent", 300*time.Millisecond, func() bool { return a.Unfit() == Unheard })
@@ -408,8 +408,7 @@ func TestLoss(t *testing.T) {
 func TestHeartbeatsBlocked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, nil)
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 3, nil)
 		c.lose(func(_, _ *node) bool { return true })
 		c.until("all are fit again", 20*time.Second, func() bool { return time.Since(c.start) > 6*time.Second && c.allFit() })
 		if c.someoneHoldsDown() {
@@ -479,8 +478,7 @@ func TestRotation(t *testing.T) {
 func TestRack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 8, nil)
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 8, nil)
 		var ids []id
 		byID := map[id]*node{}
 		for _, nd := range c.nodes {
@@ -513,8 +511,7 @@ func TestStopped(t *testing.T) {
 		t.Run(tt.stopped.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := newCluster(t, 3, nil)
-				c.until("all are fit", 5*time.Second, c.allFit)
+				c := fitCluster(t, 3, nil)
 				a := c.nodes[0]
 				resume := c.stop(a)
 				time.Sleep(tt.stopped)
@@ -543,8 +540,7 @@ func TestStopped(t *testing.T) {
 func TestRollingUpdate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, func(o *Options) { o.Failback = 30 * time.Second })
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 3, func(o *Options) { o.Failback = 30 * time.Second })
 		agree := func() bool {
 			for _, nd := range c.nodes[1:] {
 				if !slices.Equal(nd.down(), c.nodes[0].down()) || !slices.Equal(nd.recovering(), c.nodes[0].recovering()) {

@@ -82,8 +82,7 @@ func TestCutOffCondemnsNobody(t *testing.T) {
 		t.Run(fmt.Sprint(phase), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := newCluster(t, 10, soon)
-				c.until("all are fit", 5*time.Second, c.allFit)
+				c := fitCluster(t, 10, soon)
 				time.Sleep(time.Duration(phase) * 17 * time.Millisecond)
 				a := c.nodes[phase%len(c.nodes)]
 				c.lose(func(from, to *node) bool { return from == a || to == a })
@@ -102,8 +101,7 @@ func TestCutOffCondemnsNobody(t *testing.T) {
 func TestRestartedWhileHeldDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, soon)
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 3, soon)
 		a := c.nodes[0]
 		a.Leave()
 		c.until("all hold node-a down", time.Second, c.allHold("node-a"))
@@ -122,8 +120,7 @@ func TestRestartedWhileHeldDown(t *testing.T) {
 func TestDeaf(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3, soon)
-		c.until("all are fit", 5*time.Second, c.allFit)
+		c := fitCluster(t, 3, soon)
 		a, b := c.nodes[0], c.nodes[1]
 		c.lose(func(_, to *node) bool { return to == a })
 		c.until("node-a is replaced", time.Second, func() bool { return slices.Contains(b.down(), a.name) })
