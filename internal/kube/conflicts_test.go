@@ -28,7 +28,8 @@ import (
 type teller struct {
 	*testing.T
 	*conflicts
-	heard  []Conflict // what the engine knows; one without MAC is of an address of the node's that nobody else uses
+	heard  []Conflict // what the engine knows
+	owned  netip.Addr // the node's own
 	writes []string
 	events *events.FakeRecorder
 }
@@ -55,11 +56,9 @@ func newTeller(t *testing.T, objects ...client.Object) *teller {
 		},
 	}).Build()
 	w.conflicts = newConflicts("node-a", Strangers{
-		Conflicts: func() []Conflict {
-			return slices.DeleteFunc(slices.Clone(w.heard), func(c Conflict) bool { return c.MAC == "" })
-		},
+		Conflicts: func() []Conflict { return w.heard },
 		Undisputed: func(addr netip.Addr) bool {
-			return slices.ContainsFunc(w.heard, func(c Conflict) bool { return c.MAC == "" && c.Address == addr })
+			return addr == w.owned && !slices.ContainsFunc(w.heard, func(c Conflict) bool { return c.Address == addr })
 		},
 	})
 	w.reader, w.conflicts.events, w.claims = c, w.events, &sharedClaims{client: c, live: c}
@@ -121,12 +120,14 @@ func TestConflictsAreTold(t *testing.T) {
 		w := newTeller(t, web,
 			claimOf(t, allocator.Claim{Address: owned, Holders: []allocator.Holder{{Service: types.NamespacedName{Namespace: "default", Name: "web"}, Version: "1"}}}),
 			&networkingv1.IPAddress{ObjectMeta: metav1.ObjectMeta{Name: foreign.String(), Labels: map[string]string{labelManagedBy: "somebody"}}})
+		w.owned = owned
 		before := w.claim(owned.String()).Annotations[annotationHolders]
 
 		since := time.Now()
 		stranger := func(a netip.Addr) Conflict {
 			return Conflict{Address: a, MAC: "02:00:5e:00:53:01", Interface: "eth0", Since: since, Heard: time.Now()}
 		}
+		nobody := func() []Conflict { return nil }
 		all := func() []Conflict { return []Conflict{stranger(owned), stranger(watched), stranger(foreign)} }
 		for _, step := range []struct {
 			name   string
@@ -135,7 +136,7 @@ func TestConflictsAreTold(t *testing.T) {
 			writes []string
 			events []string
 		}{
-			{"nothing", 0, func() []Conflict { return []Conflict{{Address: owned}} }, nil, nil},
+			{"nothing", 0, nobody, nil, nil},
 			{
 				"strangers", 0, all,
 				[]string{"create 192.0.2.2", "patch 192.0.2.1"},
@@ -145,8 +146,8 @@ func TestConflictsAreTold(t *testing.T) {
 			{"still there", 5 * time.Minute, all, []string{"patch 192.0.2.1", "patch 192.0.2.2"}, nil},
 			{"not heard again", 6 * time.Minute, func() []Conflict { return w.heard }, nil, nil},
 			{"heard again", time.Minute, all, []string{"patch 192.0.2.1", "patch 192.0.2.2"}, nil},
-			{"gone, or another node's", time.Minute, func() []Conflict { return []Conflict{{Address: owned}} }, []string{"patch 192.0.2.1"}, nil},
-			{"nothing again", time.Minute, func() []Conflict { return []Conflict{{Address: owned}} }, nil, nil},
+			{"gone, or another node's", time.Minute, nobody, []string{"patch 192.0.2.1"}, nil},
+			{"nothing again", time.Minute, nobody, nil, nil},
 		} {
 			time.Sleep(step.after)
 			w.heard = step.heard()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -28,9 +27,7 @@ func passwordSecrets(namespaces map[string]cache.Config) cache.ByObject {
 // and repeats all the others in the clear.
 func trimSecret(obj any) (any, error) {
 	if s, ok := obj.(*corev1.Secret); ok {
-		s.ObjectMeta = metav1.ObjectMeta{
-			Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion,
-		}
+		s.ObjectMeta = identity(&s.ObjectMeta, nil)
 		kept := map[string][]byte{}
 		if password, ok := s.Data[corev1.BasicAuthPasswordKey]; ok {
 			kept[corev1.BasicAuthPasswordKey] = password

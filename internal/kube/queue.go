@@ -14,7 +14,7 @@ import (
 
 // quiet makes the queue of a reconciler that only tells of what was done. Queues
 // with a name have metrics, and wake the process up twice a second to see whether
-// any work in them is late: on every node, most of what an idle speaker costs.
+// any work in them is late: on every node, a third of what an idle speaker costs.
 // What waits here, the queues of services and configuration have let through.
 func quiet() controller.Options {
 	return controller.Options{

@@ -35,7 +35,7 @@ func trimService(obj any) (any, error) {
 	if s, ok := obj.(*corev1.Service); ok {
 		annotations := s.Annotations
 		maps.DeleteFunc(annotations, func(key, _ string) bool { return !config.IsAnnotation(key) })
-		s.ObjectMeta = named(&s.ObjectMeta, s.Labels)
+		s.ObjectMeta = identity(&s.ObjectMeta, s.Labels)
 		s.Annotations = annotations
 		s.Spec = corev1.ServiceSpec{
 			Type: s.Spec.Type, LoadBalancerClass: s.Spec.LoadBalancerClass, ExternalTrafficPolicy: s.Spec.ExternalTrafficPolicy,
@@ -48,7 +48,7 @@ func trimService(obj any) (any, error) {
 // trimEndpointSlice keeps of each endpoint its node and conditions.
 func trimEndpointSlice(obj any) (any, error) {
 	if s, ok := obj.(*discoveryv1.EndpointSlice); ok {
-		s.ObjectMeta = named(&s.ObjectMeta, map[string]string{discoveryv1.LabelServiceName: s.Labels[discoveryv1.LabelServiceName]})
+		s.ObjectMeta = identity(&s.ObjectMeta, map[string]string{discoveryv1.LabelServiceName: s.Labels[discoveryv1.LabelServiceName]})
 		for i, e := range s.Endpoints {
 			s.Endpoints[i] = discoveryv1.Endpoint{NodeName: e.NodeName, Conditions: e.Conditions}
 		}
@@ -66,7 +66,7 @@ func trimStatus(obj any) (any, error) {
 	return obj, nil
 }
 
-// named is what every object in the cache has to have.
-func named(m *metav1.ObjectMeta, labels map[string]string) metav1.ObjectMeta {
+// identity is what every object in the cache has to have.
+func identity(m *metav1.ObjectMeta, labels map[string]string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name, UID: m.UID, ResourceVersion: m.ResourceVersion, Labels: labels}
 }

@@ -17,10 +17,10 @@ import (
 func TestTrimService(t *testing.T) {
 	t.Parallel()
 
-	class, rank := "example.org/own", int64(1)
+	class := "example.org/own"
 	svc := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "default", Name: "web", UID: "u-1", ResourceVersion: "7", Generation: rank,
+			Namespace: "default", Name: "web", UID: "u-1", ResourceVersion: "7", Generation: 1,
 			Labels: map[string]string{"tier": "front"},
 			Annotations: map[string]string{
 				config.AnnotationAllocatedFrom:        "premium",
