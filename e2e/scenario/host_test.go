@@ -70,11 +70,16 @@ func TestMountedFilesAreFollowed(t *testing.T) {
 	}
 	kubectl(t, "-n", lab.ProductNamespace, "delete", "pod", "-l", lab.SpeakerPods, "--field-selector", "spec.nodeName="+but(owner)[0])
 	waitForComplaints(t, 1, "what can be read of the list is in force")
+	waitForProduct(t)
+	restarts = speakerRestarts(t)
 	list("announcedInterfacesToExclude: ['^eth0$']")
 	waitForOwner(t, addr, nobody)
 	waitForComplaints(t, 0, "in force")
 	list(shipped.Data["excludel2.yaml"])
 	waitForAnswer(t, addr, 80)
+	if now := speakerRestarts(t); now != restarts {
+		t.Errorf("speakers restarted %d times meanwhile", now-restarts)
+	}
 }
 
 // TestKernelThatAnswers holds that a kernel which answers for the address of a
